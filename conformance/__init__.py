@@ -1,0 +1,1 @@
+"""Requirements, implementations under test, verdicts. Knows nothing of numbers."""

@@ -1,0 +1,1 @@
+"""Sweep spec -> schedule -> measured records -> statistics."""

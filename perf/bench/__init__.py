@@ -1,0 +1,1 @@
+"""Benchmarks of kvgauge itself: what the harness adds to the thing it measures."""

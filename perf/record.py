@@ -1,0 +1,110 @@
+"""One line of `samples.jsonl`: a point, measured in one launch.
+
+The models are the schema: strict, closed, checked whenever a record is read,
+because a record file may come from anywhere. Times are ns, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA: Literal[1] = 1
+
+Name = Field(max_length=200)
+Text = Field(max_length=20_000)
+Nanoseconds = Field(ge=0, lt=1 << 63)
+Count = Field(ge=0, lt=1 << 63)
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Point(_Closed):
+    """One cell of a sweep. Equal points of different launches are repetitions."""
+
+    transport: str = Name  # "nixl:UCX", "copy"
+    op: Literal["push", "pull"]  # push: prefill WRITEs; pull: decode READs
+    source: Literal["host"] = "host"  # memory of the prefill worker
+    destination: Literal["host"] = "host"  # memory of the decode worker
+    workload: str = Name  # model preset, or "bytes" for plain messages
+    pattern: Literal["contiguous", "scattered"]
+    unit: Literal["head", "page", "layer", "block", "bytes"]
+    descriptor_bytes: int = Count
+    descriptors: int = Count  # rows asked for in one sample, before any merging
+    settings: dict[str, str] = Field(default_factory=dict, max_length=64)  # settings axes, e.g. {"UCX_TLS": "tcp"}
+
+
+class Failure(_Closed):
+    """What cost a point: who, where, why."""
+
+    role: Literal["prefill", "decode", "supervisor"]
+    phase: str = Name  # "open", "connect", "prepare", "window", "check", ...
+    reason: str = Name  # "killed by SIGKILL", "stopped", "no answer", "error", "wrong bytes"
+    detail: str = Text
+
+
+class Lane(_Closed):
+    """A share of the traffic and the wire that UCX says carried it."""
+
+    transport: str = Name  # "cma", "tcp", "cuda_ipc"
+    device: str = Name  # "memory", "lo"
+    percent: float = Field(ge=0, le=100)
+
+
+class Evidence(_Closed):
+    """Which wire carried the bytes, and who says so."""
+
+    wire: str = Name  # "cma", "tcp", "52% tcp/vA + 48% tcp/vC"; "unknown" without proof
+    source: str = Name  # "UCX_PROTO_INFO", "process_vm_writev"
+    operation: str = Field(
+        default="", max_length=400
+    )  # the line UCX printed, e.g. "remote memory write by ucp_put*(multi) from host memory to host"
+    lanes: list[Lane] = Field(default_factory=list, max_length=64)
+    count: int = Count  # operations that UCX counted on these lanes (descriptors or fragments)
+
+
+class Issue(_Closed):
+    """A doubt about a number. INVALID numbers are shown but never counted."""
+
+    level: Literal["INVALID", "OPEN", "NOTE"]
+    code: str = Name
+    message: str = Field(max_length=2_000)
+
+
+class PointRecord(_Closed):
+    """One point of one launch, as appended to `samples.jsonl` when it ended."""
+
+    kind: Literal["point"] = "point"
+    record_schema: Literal[1] = Field(default=SCHEMA, alias="schema")
+    launch: int = Count
+    position: int = Count  # place in the launch's random order
+    setup: str = Name
+    point: Point
+    status: Literal["measured", "failed"]
+    failure: Failure | None = None
+    durations_ns: list[int] = Field(
+        default_factory=list, max_length=5_000_000
+    )  # one per sample, windows one after the other
+    delivered_ns: list[int] = Field(default_factory=list, max_length=100_000)  # one per window
+    window_samples: int = Count  # samples in each window
+    logical_bytes: int = Count  # of one sample: the KV cache's own size
+    padded_bytes: int = Count  # with the padding of the last block
+    wire_bytes: int = Count  # moved
+    posted_descriptors: int = Count  # handed to the engine for one sample, after merging
+    working_set_bytes: int = Count  # touched in one window, at each side
+    allocation: str = Name  # "4k", "huge"
+    verified: bool  # every byte of both pools and their guards was as it must be
+    verified_bytes: int = Count
+    emulated: bool = False
+    evidence: Evidence | None = None
+    phases_ns: dict[str, int] = Field(
+        default_factory=dict, max_length=64
+    )  # open, register, connect, prepare, release, ...
+    progress: dict[str, str] = Field(default_factory=dict, max_length=8)  # role -> "thread" or "caller"
+    cores: dict[str, list[int]] = Field(default_factory=dict, max_length=8)  # role -> CPUs it was pinned to
+    issues: list[Issue] = Field(default_factory=list, max_length=1_000)
+    load_average: float = Field(ge=0)
+    started_at: str = Name  # ISO 8601, UTC

@@ -1,0 +1,1 @@
+"""Records -> one HTML file; and `kvgauge run`, which needs every room."""

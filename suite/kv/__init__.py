@@ -1,0 +1,1 @@
+"""The paged KV cache as arithmetic: pure numpy, no input or output."""

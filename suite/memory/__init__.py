@@ -1,0 +1,1 @@
+"""Memory that transports move bytes between."""

@@ -1,0 +1,1 @@
+"""The run folder that all rooms write and read."""

@@ -1,0 +1,1 @@
+"""What the variables and the YAML mean: the reference reading."""

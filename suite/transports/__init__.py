@@ -1,0 +1,1 @@
+"""What carries the bytes, and the evidence of which wire really did."""

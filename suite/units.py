@@ -1,0 +1,57 @@
+"""Bytes, GB/s and nanoseconds: printed and parsed here and nowhere else.
+
+Sizes are powers of two (KiB, MiB), because pages and blocks are; rates are
+GB/s = 1e9 bytes per second, as links are sold.
+"""
+
+from __future__ import annotations
+
+import re
+
+from suite.errors import BadInput
+
+_SIZE = re.compile(r"(?P<number>\d{1,15})\s*(?P<unit>B|KiB|MiB|GiB)?", re.ASCII)
+_FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_NS = (("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0))
+
+
+def parse_bytes(text: str) -> int:
+    """Return the bytes in e.g. `4096`, `64 KiB` or `256MiB`."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise BadInput(
+            "bad-size", f"{text!r} is not a size", "write bytes, or a whole number of KiB, MiB or GiB: 64KiB"
+        )
+    return int(match["number"]) * _FACTORS[match["unit"] or "B"]
+
+
+def format_bytes(nbytes: float) -> str:
+    """Return `nbytes` with the largest unit that keeps it at or above one."""
+    for unit, factor in reversed(_FACTORS.items()):
+        if nbytes >= factor:
+            return f"{_three_digits(nbytes / factor)} {unit}"
+    return f"{nbytes:g} B"
+
+
+def format_ns(duration_ns: float) -> str:
+    """Return a duration in the unit a reader would choose, three digits."""
+    for unit, factor in _NS:
+        if duration_ns >= factor:
+            return f"{_three_digits(duration_ns / factor)} {unit}"
+    return f"{_three_digits(duration_ns)} ns"
+
+
+def gb_per_s(nbytes: float, duration_ns: float) -> float:
+    """Return the rate in GB/s; bytes per nanosecond are the same number."""
+    return nbytes / duration_ns
+
+
+def format_rate(rate_gb_per_s: float) -> str:
+    """Return a rate in GB/s with three digits."""
+    return f"{_three_digits(rate_gb_per_s)} GB/s"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 100 or value == int(value):  # noqa: PLR2004  three digits are already there
+        return f"{value:.0f}"
+    return f"{value:.3g}"

@@ -1,0 +1,1 @@
+"""Workers: fresh processes, and the supervisor that survives them."""
