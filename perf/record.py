@@ -6,7 +6,7 @@ because a record file may come from anywhere. Times are ns, sizes bytes.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -47,7 +47,7 @@ class Failure(_Closed):
 
 
 class Lane(_Closed):
-    """A share of the traffic and the wire that UCX says carried it."""
+    """A lane of the wire; `percent` is the share that UCX's model plans for large messages."""
 
     transport: str = Name  # "cma", "tcp", "cuda_ipc"
     device: str = Name  # "memory", "lo"
@@ -55,15 +55,17 @@ class Lane(_Closed):
 
 
 class Evidence(_Closed):
-    """Which wire carried the bytes, and who says so."""
+    """Which wire carried the bytes, and who says so; the fields of `suite.transports.evidence.WireEvidence`."""
 
-    wire: str = Name  # "cma", "tcp", "52% tcp/vA + 48% tcp/vC"; "unknown" without proof
+    wire: str = Name  # "cma", "tcp", "sysv + cma"; "unknown" without proof
     source: str = Name  # "UCX_PROTO_INFO", "process_vm_writev"
-    operation: str = Field(
-        default="", max_length=400
-    )  # the line UCX printed, e.g. "remote memory write by ucp_put*(multi) from host memory to host"
+    operation: str = Field(default="", max_length=20_000)  # as UCX words it
+    detail: str = Field(default="", max_length=20_000)  # "zero-copy over tcp/lo 52% + tcp/eth0 48%"
+    reach: str = Field(default="", max_length=200)  # "self", "intra-node", "inter-node"
+    count: int = Field(default=0, ge=0, lt=1 << 63)  # operations that UCX counted (descriptors or fragments, not bytes)
+    emulated: bool = False  # UCX's "software emulation" of one-sided access
     lanes: list[Lane] = Field(default_factory=list, max_length=64)
-    count: int = Count  # operations that UCX counted on these lanes (descriptors or fragments)
+    reason: str = Field(default="", max_length=20_000)  # why the wire is unknown
 
 
 class Issue(_Closed):
@@ -85,10 +87,10 @@ class PointRecord(_Closed):
     point: Point
     status: Literal["measured", "failed"]
     failure: Failure | None = None
-    durations_ns: list[int] = Field(
+    durations_ns: list[Annotated[int, Nanoseconds]] = Field(
         default_factory=list, max_length=5_000_000
     )  # one per sample, windows one after the other
-    delivered_ns: list[int] = Field(default_factory=list, max_length=100_000)  # one per window
+    delivered_ns: list[Annotated[int, Nanoseconds]] = Field(default_factory=list, max_length=100_000)  # one per window
     window_samples: int = Count  # samples in each window
     logical_bytes: int = Count  # of one sample: the KV cache's own size
     padded_bytes: int = Count  # with the padding of the last block
@@ -100,7 +102,7 @@ class PointRecord(_Closed):
     verified_bytes: int = Count
     emulated: bool = False
     evidence: Evidence | None = None
-    phases_ns: dict[str, int] = Field(
+    phases_ns: dict[str, Annotated[int, Nanoseconds]] = Field(
         default_factory=dict, max_length=64
     )  # open, register, connect, prepare, release, ...
     progress: dict[str, str] = Field(default_factory=dict, max_length=8)  # role -> "thread" or "caller"

@@ -1,0 +1,211 @@
+"""Records of one run -> what is said of each point. The one place where launches are counted.
+
+A launch counts for a point if it measured the point, every byte was right, and
+nothing INVALID was found. Others are told in issues and stay out of every number.
+Nothing here depends on the order of the records.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from perf.identity import PointKey, point_key, transfer_key
+from perf.record import Issue
+from perf.statistics import median_interval, percentiles, throughput, unsteadiness
+from perf.summary import PointSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import Literal
+
+    from perf.record import PointRecord
+    from perf.summary import Interval
+
+CEILING = "copy"
+MIN_LAUNCHES = 6  # for an interval with 95 % confidence
+
+_LEVELS = ("INVALID", "OPEN", "NOTE")
+_ABOVE = (
+    "{share:.0f} % of copy. More than 100 % can be right: NIXL and UCX may merge neighbouring descriptors that the"
+    " copy moves one by one, and either may find its bytes in a cache"
+)
+
+
+def summarise(records: Iterable[PointRecord]) -> list[PointSummary]:
+    """Return one summary per point, in the canonical order of points."""
+    groups: defaultdict[PointKey, list[PointRecord]] = defaultdict(list)
+    for record in records:
+        groups[point_key(record.point)].append(record)
+    return _with_ceilings([_summary(groups[key]) for key in sorted(groups)])
+
+
+def counts(record: PointRecord) -> bool:
+    """Return whether a launch enters the numbers of its point."""
+    invalid = any(issue.level == "INVALID" for issue in record.issues)
+    return record.status == "measured" and record.verified and not invalid
+
+
+def _summary(group: Sequence[PointRecord]) -> PointSummary:
+    launches = _one_per_launch(group)
+    good = [record for record in launches if counts(record)]
+    # on the emulator durations are stored, never shown: no rate, no ratio, no ceiling
+    emulated = any(record.emulated for record in launches)
+    timed = [] if emulated else good
+    rates = [rate for record in timed if (rate := _rate(record)) is not None]
+    latencies = [statistics.median(record.durations_ns) for record in timed if record.durations_ns]
+    durations = np.concatenate(
+        [np.asarray(record.durations_ns, np.int64) for record in timed] or [np.empty(0, np.int64)]
+    )
+    shape = (good or launches)[0]
+    return PointSummary(
+        point=shape.point,
+        throughput=_interval(rates),
+        latency_ns=_interval(latencies),
+        percentiles_ns=percentiles(durations),
+        max_ns=int(durations.max()) if durations.size else None,
+        samples=sum(len(record.durations_ns) for record in good),
+        launches=len(good),
+        failed=len(launches) - len(good),
+        wires=tuple(sorted({record.evidence.wire for record in good if record.evidence})),
+        verified=bool(good) and not _wrong(launches),
+        verified_bytes=sum(record.verified_bytes for record in good),
+        logical_bytes=shape.logical_bytes,
+        wire_bytes=shape.wire_bytes,
+        posted_descriptors=shape.posted_descriptors,
+        working_set_bytes=shape.working_set_bytes,
+        allocation=shape.allocation,
+        emulated=emulated,
+        ceiling_share=None,
+        issues=_ordered(
+            [
+                *_reported(launches),
+                *_lost(launches, good),
+                *_mixed(good),
+                *_repeated(group, launches),
+                *unsteadiness(timed, rates),
+            ]
+        ),
+    )
+
+
+def _one_per_launch(group: Sequence[PointRecord]) -> list[PointRecord]:
+    """Return the records by launch; of a launch that was recorded twice, the later record."""
+    by_launch: defaultdict[int, list[PointRecord]] = defaultdict(list)
+    for record in group:
+        by_launch[record.launch].append(record)
+    return [_latest(by_launch[launch]) for launch in sorted(by_launch)]
+
+
+def _latest(same: Sequence[PointRecord]) -> PointRecord:
+    if len(same) == 1:
+        return same[0]
+    return max(same, key=lambda record: (record.started_at, record.model_dump_json()))
+
+
+def _rate(record: PointRecord) -> float | None:
+    windows = record.delivered_ns
+    return throughput(record.logical_bytes * record.window_samples * len(windows), windows)
+
+
+def _interval(values: Sequence[float]) -> Interval | None:
+    return median_interval(values) if values else None
+
+
+def _wrong(launches: Sequence[PointRecord]) -> list[PointRecord]:
+    """Return the launches whose bytes were compared and differed."""
+    return [record for record in launches if record.status == "measured" and not record.verified]
+
+
+def _reported(launches: Sequence[PointRecord]) -> list[Issue]:
+    """Return the launches' own issues, one of each code: launches tell the same with other numbers."""
+    told: defaultdict[tuple[str, str], set[Issue]] = defaultdict(set)
+    for record in launches:
+        for issue in record.issues:
+            told[issue.level, issue.code].add(issue)
+    merged = []
+    for issues in told.values():
+        first, *others = sorted(issues, key=lambda issue: issue.message)
+        more = f" (and {len(others)} more like it)" if others else ""
+        merged.append(_issue(first.level, first.code, first.message, more))
+    return merged
+
+
+def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[Issue]:
+    """Return why launches do not count, and whether those that do are enough."""
+    issues = []
+    of = f"of {_launches(len(launches))}"
+    if wrong := _wrong(launches):
+        issues.append(_issue("INVALID", "wrong-bytes", f"{len(wrong)} {of} left bytes that are not as they must be"))
+    if failed := [record for record in launches if record.status == "failed"]:
+        reasons = sorted({_reason(record) for record in failed})
+        level: Literal["INVALID", "OPEN"] = "OPEN" if good else "INVALID"
+        issues.append(_issue(level, "failed", f"{len(failed)} {of} failed: {'; '.join(reasons)}"))
+    if len(good) < MIN_LAUNCHES:
+        counted = f"{_launches(len(good))} counted: an interval needs {MIN_LAUNCHES}"
+        issues.append(_issue("OPEN", "few-launches", counted))
+    return issues
+
+
+def _reason(record: PointRecord) -> str:
+    failure = record.failure
+    return f"{failure.role}, {failure.phase}: {failure.reason}" if failure else "no reason recorded"
+
+
+def _mixed(good: Sequence[PointRecord]) -> list[Issue]:
+    """Return what differs between launches that must be alike to be repetitions."""
+    seen = {
+        "wires": {record.evidence.wire for record in good if record.evidence},
+        "allocations": {record.allocation for record in good},
+        "setups": {record.setup for record in good},
+        "sizes": {f"{record.logical_bytes} B logical, {record.wire_bytes} B moved" for record in good},
+        "descriptor counts": {str(record.posted_descriptors) for record in good},
+    }
+    return [
+        _issue(
+            "OPEN", f"several-{what.replace(' ', '-')}", f"launches had different {what}: {'; '.join(sorted(values))}"
+        )
+        for what, values in seen.items()
+        if len(values) > 1
+    ]
+
+
+def _repeated(group: Sequence[PointRecord], launches: Sequence[PointRecord]) -> list[Issue]:
+    extra = len(group) - len(launches)
+    if not extra:
+        return []
+    return [_issue("NOTE", "recorded-twice", f"{_launches(extra)} recorded more than once: the latest record counts")]
+
+
+def _with_ceilings(summaries: list[PointSummary]) -> list[PointSummary]:
+    """Return the summaries with their share of what `copy` reached with the same bytes in the same pieces."""
+    ceilings: dict[PointKey, float] = {}
+    for one in summaries:
+        if one.point.transport == CEILING and one.throughput:
+            ceilings.setdefault(transfer_key(one.point), one.throughput.median)
+    return [_with_ceiling(one, ceilings.get(transfer_key(one.point))) for one in summaries]
+
+
+def _with_ceiling(summary: PointSummary, ceiling: float | None) -> PointSummary:
+    if not ceiling or not summary.throughput or summary.point.transport == CEILING:
+        return summary
+    share = summary.throughput.median / ceiling
+    above = [_issue("NOTE", "above-copy", _ABOVE.format(share=share * 100))] if share > 1 else []
+    return replace(summary, ceiling_share=share, issues=_ordered([*summary.issues, *above]))
+
+
+def _ordered(issues: Iterable[Issue]) -> tuple[Issue, ...]:
+    return tuple(sorted(set(issues), key=lambda issue: (_LEVELS.index(issue.level), issue.code, issue.message)))
+
+
+def _issue(level: Literal["INVALID", "OPEN", "NOTE"], code: str, message: str, more: str = "") -> Issue:
+    room = 2_000 - len(more)  # what an issue's message may hold
+    return Issue(level=level, code=code, message=message[:room] + more)
+
+
+def _launches(count: int) -> str:
+    return "1 launch" if count == 1 else f"{count} launches"

@@ -1,0 +1,219 @@
+"""What a report says, before anything is drawn: a pure function of the manifest and the summaries.
+
+The manifest is read as a stranger's: every value may be missing, of another
+type, or hostile text. Nothing here fails on that; it is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Literal
+
+from reports.words import full_name
+from suite.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from perf.record import Point
+    from perf.summary import PointSummary
+
+ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
+CEILING = "copy"
+
+Level = Literal["FAILED", "INVALID", "OPEN", "NOTE"]
+_LEVELS: tuple[Level, ...] = ("FAILED", "INVALID", "OPEN", "NOTE")
+_ENTRIES = 1_000  # of one table; an environment has hundreds
+_MACHINE = {
+    "cpu": "Processor",
+    "cores": "Cores",
+    "memory_bytes": "Memory",
+    "os": "System",
+    "kernel": "Kernel",
+    "python": "Python",
+}
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One row of a table of two columns."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One doubt or failure, with every point that it touches."""
+
+    level: Level
+    sentence: str
+    points: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The run in five numbers."""
+
+    points: int
+    failed: int  # points with a launch that failed
+    launches: int  # of the point that has most
+    verified_bytes: int
+    wires: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything a renderer shows; renderers compute no statistics."""
+
+    title: str
+    run: str
+    version: str
+    created: str  # when the run started, as recorded; never the clock of whoever renders
+    complete: bool
+    locality: str  # what the figures are of, or empty when the manifest does not name one machine
+    sentences: tuple[str, ...]  # the verdict; the first carries the weight
+    summaries: tuple[PointSummary, ...]
+    totals: Totals
+    tested: tuple[Fact, ...]
+    transports: tuple[str, ...]  # what the settings selected
+    why: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    environment: tuple[Fact, ...]
+    versions: tuple[Fact, ...]
+    notes: tuple[str, ...]
+    command: str
+    seed: str
+    spec: str  # JSON
+
+
+def report_data(
+    manifest: Mapping[str, object],
+    summaries: Sequence[PointSummary],
+    sentences: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    run: str = "",
+) -> ReportData:
+    """Build the report of one run; `run` is the name of its folder."""
+    settings = _mapping(manifest.get("settings"))
+    ordered = tuple(sorted(summaries, key=lambda summary: reading_order(summary.point)))
+    command = _strings(manifest.get("command"))
+    return ReportData(
+        title=f"KV-cache transfer: {run}" if run else "KV-cache transfer",
+        run=run,
+        version=_scalar(manifest.get("kvgauge")),
+        created=_scalar(manifest.get("started_at")),
+        complete=manifest.get("complete") is True,
+        locality=ONE_MACHINE if _mapping(manifest.get("machine")) else "",
+        sentences=tuple(sentences),
+        summaries=ordered,
+        totals=_totals(ordered),
+        tested=tuple(_tested(manifest, ordered)),
+        transports=_strings(settings.get("transports")),
+        why=_strings(settings.get("why")),
+        problems=_problems(ordered),
+        environment=_facts(_mapping(manifest.get("environment"))),
+        versions=_facts(_mapping(manifest.get("versions"))),
+        notes=tuple(notes),
+        command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
+        seed=_scalar(manifest.get("seed")),
+        spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
+    )
+
+
+def reading_order(point: Point) -> tuple[object, ...]:
+    """Return the key that puts points beside those a reader compares them with; the ceiling closes each group."""
+    return (
+        point.workload == "bytes",
+        point.workload,
+        point.op != "push",
+        point.descriptor_bytes,
+        point.descriptors,
+        point.pattern,
+        point.transport == CEILING,
+        point.transport,
+        sorted(point.settings.items()),
+    )
+
+
+def invalid(summary: PointSummary) -> bool:
+    """Tell whether a point's numbers are shown but must not count."""
+    return any(issue.level == "INVALID" for issue in summary.issues)
+
+
+def _totals(summaries: Sequence[PointSummary]) -> Totals:
+    return Totals(
+        points=len(summaries),
+        failed=sum(summary.failed > 0 for summary in summaries),
+        launches=max((summary.launches for summary in summaries), default=0),
+        verified_bytes=sum(summary.verified_bytes for summary in summaries),
+        wires=_wires(summaries),
+    )
+
+
+def _wires(summaries: Sequence[PointSummary]) -> tuple[str, ...]:
+    return tuple(sorted({wire for summary in summaries for wire in summary.wires}))
+
+
+def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -> Iterable[Fact]:
+    yield from _machine(_mapping(manifest.get("machine")))
+    if summaries:
+        pairs = sorted({f"{summary.point.source} to {summary.point.destination}" for summary in summaries})
+        pages = sorted({summary.allocation for summary in summaries})
+        yield Fact("Moved", f"{', '.join(pairs)} memory; pages: {', '.join(pages)}")
+        yield Fact("Transports", ", ".join(sorted({summary.point.transport for summary in summaries})))
+        yield Fact("Wires that carried the bytes", ", ".join(_wires(summaries)) or "unknown")
+    yield Fact("Started", _scalar(manifest.get("started_at")) or "not recorded")
+    yield Fact("Finished", _scalar(manifest.get("finished_at")) or "not finished")
+    load = manifest.get("load_average")
+    if isinstance(load, list) and load:
+        yield Fact("Load average", ", then ".join(_scalar(value) for value in load[:2]))
+    yield Fact("kvgauge", _scalar(manifest.get("kvgauge")) or "not recorded")
+
+
+def _machine(machine: Mapping[str, object]) -> Iterable[Fact]:
+    for key in (*(key for key in _MACHINE if key in machine), *sorted(machine.keys() - _MACHINE.keys())[:_ENTRIES]):
+        value = machine[key]
+        sized = key == "memory_bytes" and isinstance(value, int)
+        yield Fact(_MACHINE.get(key, key), format_bytes(value) if sized and isinstance(value, int) else _scalar(value))
+
+
+def _problems(summaries: Sequence[PointSummary]) -> tuple[Problem, ...]:
+    """Fold the same sentence about many points into one problem; the gravest come first."""
+    points: dict[tuple[Level, str], list[str]] = {}
+    for summary in summaries:
+        for level, sentence in _doubts(summary):
+            points.setdefault((level, sentence), []).append(full_name(summary.point))
+    found = [Problem(level, sentence, tuple(names)) for (level, sentence), names in points.items()]
+    return tuple(sorted(found, key=lambda problem: _LEVELS.index(problem.level)))
+
+
+def _doubts(summary: PointSummary) -> Iterable[tuple[Level, str]]:
+    if summary.failed:
+        yield "FAILED", f"Failed in {summary.failed} of {summary.failed + summary.launches} launches."
+    if summary.launches and not summary.verified:
+        yield "INVALID", "Not every byte was found to be right, so the numbers mean nothing."
+    for issue in summary.issues:
+        yield issue.level, issue.message
+
+
+def _facts(values: Mapping[str, object]) -> tuple[Fact, ...]:
+    shown = tuple(Fact(name, _scalar(values[name])) for name in sorted(values)[:_ENTRIES])
+    left = len(values) - len(shown)
+    return (*shown, Fact("…", f"{left} more are in manifest.json")) if left else shown
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return {str(key): entry for key, entry in value.items()} if isinstance(value, dict) else {}
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(str(entry) for entry in value[:_ENTRIES]) if isinstance(value, list) else ()
+
+
+def _scalar(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,95 @@
+"""One HTML file: offline, without JavaScript, the same bytes for the same data.
+
+A section is a template in `templates/sections`; every value that a template
+prints passes `plain` and is escaped, so no string of a run can become markup.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from reports.charts import charts
+from reports.figures import draw
+from reports.rows import grouped
+from reports.words import plain
+from suite.units import format_bytes
+
+if TYPE_CHECKING:
+    from perf.summary import PointSummary
+    from reports.data import ReportData
+
+SECTIONS = (
+    ("verdict", "Verdict"),
+    ("tested", "What was tested, and where"),
+    ("settings", "Settings"),
+    ("throughput", "Throughput"),
+    ("latency", "Latency"),
+    ("points", "All points"),
+    ("problems", "Problems and doubts"),
+    ("environment", "Environment"),
+    ("reading", "How to read this"),
+    ("reproduce", "How to reproduce"),
+)
+FIGURES_OPEN = 4  # of one section; the rest can be unfolded
+
+
+def render(data: ReportData) -> str:
+    """Return the page."""
+    environment = Environment(
+        loader=PackageLoader("reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_printed,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["bytes"] = format_bytes
+    return environment.get_template("report.html.j2").render(
+        data=data,
+        sections=[(name, title) for name, title in SECTIONS if name != "problems" or data.problems],
+        groups=grouped(data.summaries),
+        throughput=charts(data.summaries, "throughput"),
+        latency=charts(data.summaries, "latency"),
+        draw=draw,
+        figures_open=FIGURES_OPEN,
+        embedded=embedded(data),
+    )
+
+
+def embedded(data: ReportData) -> dict[str, object]:
+    """Return what a program may want to read from the page; JSON, without a number that is not true."""
+    return {
+        "kvgauge": data.version,
+        "run": data.run,
+        "started_at": data.created,
+        "complete": data.complete,
+        "verdict": list(data.sentences),
+        "points": [_json(_truthful(summary)) for summary in data.summaries],
+    }
+
+
+def _truthful(summary: PointSummary) -> dict[str, object]:
+    if summary.emulated:  # the durations of an emulated device are nobody's
+        summary = replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+    fields = asdict(summary)
+    issues = [issue.model_dump() for issue in summary.issues]
+    return {**fields, "point": summary.point.model_dump(), "issues": issues}
+
+
+def _json(value: object) -> object:
+    """Return `value` with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _printed(value: object) -> object:
+    return value if isinstance(value, Markup) else plain(value)

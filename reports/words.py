@@ -1,0 +1,106 @@
+"""Text for a reader: foreign strings made harmless, numbers made short. Shared by the page and the terminal."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from suite.units import format_bytes, format_ns, format_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from perf.record import Point
+    from perf.summary import Interval, PointSummary
+
+NONE = "\N{EN DASH}"  # a number that does not exist
+LIMIT = 2_000  # characters of one foreign string; the rest is counted, not shown
+PLAIN_MESSAGES = "bytes"  # the workload that is no model
+
+# Controls could move the cursor or reorder what is read (bidi overrides), and lone surrogates cannot be encoded.
+_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_THIN = 0.1  # below ten percent a whole number says too little
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median and its interval, each as text; `span` is empty where there is none."""
+
+    value: str
+    span: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} {self.span}".rstrip()
+
+
+def plain(value: object, limit: int = LIMIT) -> str:
+    """Return `value` as text that can only be read: control, format and unassigned characters become escapes."""
+    text = str(value)
+    shown = "".join(_visible(character) for character in text[:limit])
+    return f"{shown}… ({len(text) - limit} more characters)" if len(text) > limit else shown
+
+
+def _visible(character: str) -> str:
+    if character == "\n" or unicodedata.category(character) not in _UNSAFE:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  Latin-1 takes two digits
+
+
+def rate(interval: Interval | None) -> Estimate:
+    """Return throughput without its unit, which the heading of the column gives: GB/s."""
+    return _estimate(interval, lambda value: format_rate(value).removesuffix(" GB/s"))
+
+
+def latency(interval: Interval | None) -> Estimate:
+    """Return a latency; the ends of its interval name their unit only where it is another one."""
+    return _estimate(interval, format_ns)
+
+
+def _estimate(interval: Interval | None, show: Callable[[float], str]) -> Estimate:
+    if interval is None or not math.isfinite(interval.median):
+        return Estimate(NONE)
+    low, high = interval.low, interval.high
+    if low is None or high is None or not (math.isfinite(low) and math.isfinite(high)):
+        return Estimate(show(interval.median))
+    value, ends = show(interval.median), [show(low), show(high)]
+    unit = value.partition(" ")[2]
+    if unit and all(end.endswith(f" {unit}") for end in ends):
+        ends = [end.removesuffix(f" {unit}") for end in ends]
+    return Estimate(value, f"[{', '.join(ends)}]")
+
+
+def share(fraction: float | None) -> str:
+    """Return a share of the ceiling in percent."""
+    if fraction is None or not math.isfinite(fraction):
+        return NONE
+    return f"{100 * fraction:.0f} %" if fraction >= _THIN or fraction <= 0 else f"{100 * fraction:.2g} %"
+
+
+def workload(name: str) -> str:
+    """Return what was moved: a model's KV cache, or messages that belong to none."""
+    return "plain messages" if name == PLAIN_MESSAGES else name
+
+
+def what(point: Point) -> str:
+    """Return what one descriptor of a point is: `page 64 KiB scattered`."""
+    size = format_bytes(point.descriptor_bytes)
+    return f"{size} {point.pattern}" if point.unit == "bytes" else f"{point.unit} {size} {point.pattern}"
+
+
+def carrier(point: Point) -> str:
+    """Return the transport with the settings that set it apart: `ucx (UCX_TLS=tcp)`."""
+    settings = ", ".join(f"{name}={value}" for name, value in sorted(point.settings.items()))
+    return f"{point.transport} ({settings})" if settings else point.transport
+
+
+def full_name(point: Point) -> str:
+    """Return a point's whole name, for sentences about it."""
+    return f"{point.op} {workload(point.workload)}, {what(point)} \N{MULTIPLICATION SIGN} {point.descriptors}, {carrier(point)}"
+
+
+def wires(summary: PointSummary) -> str:
+    """Return the wires that carried a point; `unknown` where nothing proves one."""
+    return ", ".join(summary.wires) or "unknown"

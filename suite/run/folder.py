@@ -1,0 +1,92 @@
+"""A run on disk: append-only JSON lines, fsynced, and a manifest replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUNS = Path("runs")
+SAMPLES = "samples.jsonl"
+MANIFEST = "manifest.json"
+REPORT = "report.html"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """`runs/<name>/`: everything about one invocation."""
+
+    path: Path
+
+    @property
+    def samples(self) -> Path:
+        """One line per point of a launch."""
+        return self.path / SAMPLES
+
+    @property
+    def manifest(self) -> Path:
+        """What was run, where, with what."""
+        return self.path / MANIFEST
+
+    @property
+    def report(self) -> Path:
+        """The page to read."""
+        return self.path / REPORT
+
+    @property
+    def logs(self) -> Path:
+        """What workers and libraries printed."""
+        return self.path / "logs"
+
+    def append(self, line: Mapping[str, object]) -> None:
+        """Append one record to `samples.jsonl` and wait until it is on disk."""
+        data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with self.samples.open("ab") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_manifest(self, manifest: Mapping[str, object]) -> None:
+        """Replace `manifest.json`; a reader sees the old one or the new one."""
+        write_whole(self.manifest, json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def create(out: Path | None) -> RunFolder:
+    """Make a new run folder: `out`, or `runs/<UTC time>`; refuses a folder that already holds a run."""
+    path = out or _fresh_name()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        folder = RunFolder(path)
+        if folder.samples.exists() or folder.manifest.exists():
+            raise BadInput("run-exists", f"{path} already holds a run", "choose another folder with --out")
+        folder.logs.mkdir(exist_ok=True)
+        folder.samples.touch()
+    except OSError as error:
+        raise BadInput(
+            "no-run-folder", f"cannot write to {path}: {error.strerror}", "choose a folder with --out"
+        ) from error
+    return folder
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that it is either complete or not there."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def _fresh_name() -> Path:
+    stem = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
+    candidates = (RUNS / (stem if not n else f"{stem}-{n}") for n in range(100))
+    return next((path for path in candidates if not path.exists()), RUNS / f"{stem}-{os.getpid()}")

@@ -1,0 +1,129 @@
+"""The machine as a run finds it: hardware, versions, load, and an environment without secrets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+PACKAGES = (
+    "kvgauge",
+    "nixl-cu12",
+    "nixl-cu13",
+    "numpy",
+    "scipy",
+    "pandas",
+    "matplotlib",
+    "torch",
+    "ucxx-cu12",
+    "ucxx-cu13",
+)
+STEERING = ("DYN_KVBM_", "NIXL_", "UCX_", "CUFILE_", "TRTLLM_", "MC_")  # variables that reach the engines under test
+
+REDACTED = "<redacted>"
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE|AUTH|COOKIE|_KEY$|^KEY$", re.I
+)
+_SECRET_VALUE = re.compile(
+    r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password in a URL
+    r"|\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[baprs]-|glpat-|AKIA|ASIA)[A-Za-z0-9_\-]{8,}"
+    r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # JSON web token
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*"
+    r"|(?i:(?<=bearer )\S+)",
+    re.DOTALL,
+)
+_MAX_VALUE = 4_000
+
+
+def redact(text: str) -> str:
+    """Return `text` without what looks like a secret, and with the home folder as `~`."""
+    shown = _SECRET_VALUE.sub(REDACTED, text[:_MAX_VALUE])
+    home = os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is no home
+    return shown.replace(home, "~") if len(home) > 1 else shown
+
+
+def redacted_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment fit for disk: secrets replaced, names kept."""
+    return {
+        redact(name): REDACTED if _SECRET_NAME.search(name) else redact(value)
+        for name, value in sorted(environment.items())
+    }
+
+
+def redacted_command(arguments: Iterable[str]) -> list[str]:
+    """Return a command line fit for disk."""
+    return [redact(argument) for argument in arguments]
+
+
+def describe() -> dict[str, str | int]:
+    """Return what a reader needs to judge a number: processor, memory, kernel, pages."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "kernel": platform.release(),
+        "os": _os_name(),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "huge_pages": _chosen(Path("/sys/kernel/mm/transparent_hugepage/enabled")),
+        "cpu_governor": _read(Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")) or "unknown",
+        "ptrace_scope": _read(Path("/proc/sys/kernel/yama/ptrace_scope")) or "no Yama",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the installed versions of the packages that matter, without importing them."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def load_average() -> float:
+    """Return the one-minute load average."""
+    return os.getloadavg()[0]
+
+
+def available_bytes() -> int:
+    """Return the memory that can still be had: the smaller of the kernel's estimate and the control group's room."""
+    meminfo = re.search(r"MemAvailable:\s+(\d+) kB", _read(Path("/proc/meminfo")))
+    free = int(meminfo[1]) << 10 if meminfo else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
+    limit = _read(Path("/sys/fs/cgroup/memory.max"))
+    used = _read(Path("/sys/fs/cgroup/memory.current"))
+    if limit.isdigit() and used.isdigit():
+        free = min(free, int(limit) - int(used))
+    return free
+
+
+def _cpu_model() -> str:
+    found = re.search(r"model name\s*:\s*(.+)", _read(Path("/proc/cpuinfo")))
+    return found[1] if found else platform.processor() or "unknown"
+
+
+def _os_name() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"
+
+
+def _chosen(path: Path) -> str:
+    """Return the bracketed word of a file like `always [madvise] never`."""
+    found = re.search(r"\[(\w+)\]", _read(path))
+    return found[1] if found else "unknown"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,205 @@
+"""The supervisor of one machine's workers: starts, asks, watches, kills, survives.
+
+It never imports NIXL, UCX or CUDA. A worker that dies, hangs, is stopped or
+answers with an error becomes a `WorkerFailed`, which says who, in which phase
+and why; what is left of the group is then killed, because a failed transfer
+may still be writing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from suite.world.channel import Channel, ChannelClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+    from suite.world.channel import Json
+
+_GRACE_S = 0.5  # a dead worker's peer may complain before the death itself is seen
+_TAIL_BYTES = 2_000
+
+
+class WorkerFailed(Exception):
+    """What cost the question in flight: a worker's role, the phase, the reason in words, the detail."""
+
+    def __init__(self, role: str, phase: str, reason: str, detail: str = "") -> None:
+        super().__init__(f"{role} worker, {phase}: {reason}")
+        self.role, self.phase, self.reason, self.detail = role, phase, reason, detail
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """How to start one worker."""
+
+    role: str
+    server: str  # module:factory
+    environment: Mapping[str, str]
+    cores: Sequence[int]
+    log: Path  # stdout and stderr
+
+
+class _Worker:
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        ours, theirs = socket.socketpair()
+        options = {
+            "fd": theirs.fileno(),
+            "parent": os.getpid(),
+            "role": spec.role,
+            "server": spec.server,
+            "cores": list(spec.cores),
+        }
+        with spec.log.open("ab") as log, theirs:
+            self.process = subprocess.Popen(
+                # -P: a folder of the user's in the working directory must not hide ours
+                [sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=dict(spec.environment),
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,  # Ctrl-C is for the supervisor alone
+            )
+        self.channel = Channel(ours)
+
+    def log_tail(self) -> str:
+        """Return the end of what the worker printed."""
+        with suppress(OSError), self.spec.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return log.read().decode("utf-8", errors="replace").strip()
+        return ""
+
+    def stopped(self) -> bool:
+        """Tell whether the process is stopped (SIGSTOP, a debugger)."""
+        with suppress(OSError, IndexError):
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text("utf-8", errors="replace")
+            return stat.rpartition(")")[2].split()[0] in {"T", "t"}
+        return False
+
+    def kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.channel.close()
+
+
+class Group:
+    """The workers of one launch; a context manager that leaves none behind."""
+
+    def __init__(self, specs: Sequence[WorkerSpec]) -> None:
+        self._workers: dict[str, _Worker] = {}
+        try:
+            for spec in specs:
+                self._workers[spec.role] = _Worker(spec)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self._dismiss()
+        self.kill()
+
+    def pids(self) -> dict[str, int]:
+        """Return role -> process id."""
+        return {role: worker.process.pid for role, worker in self._workers.items()}
+
+    def ask(
+        self, phase: str, questions: Mapping[str, tuple[str, Mapping[str, Json]]], deadline_s: float
+    ) -> dict[str, Any]:
+        """Put one question to each of several workers at once; return role -> answer.
+
+        A question is (verb, arguments). Raises `WorkerFailed` for the first
+        worker that dies, answers with an error, or has not answered after
+        `deadline_s`.
+        """
+        for role, (verb, arguments) in questions.items():
+            with suppress(ChannelClosed):  # its death is found below, with its reason
+                self._workers[role].channel.send({"do": verb, "with": dict(arguments)})
+        answers: dict[str, Any] = {}
+        deadline = time.monotonic() + deadline_s
+        with selectors.DefaultSelector() as selector:
+            for worker in self._workers.values():  # also those not asked: their death is news too
+                selector.register(worker.channel, selectors.EVENT_READ, worker)
+            while len(answers) < len(questions):
+                left = deadline - time.monotonic()
+                ready = selector.select(left) if left > 0 else []
+                if not ready:
+                    raise self._late([role for role in questions if role not in answers], phase, deadline_s)
+                for key, _ in ready:
+                    role, answer = self._hear(key.data, phase)
+                    if answer is not None:
+                        answers[role] = answer.get("ok")
+        return answers
+
+    def _hear(self, worker: _Worker, phase: str) -> tuple[str, dict[str, Json] | None]:
+        role = worker.spec.role
+        try:
+            worker.channel.fill()
+            answer = worker.channel.take()
+        except ChannelClosed as closed:
+            raise self._dead(worker, phase, str(closed)) from closed
+        if answer is not None and "error" in answer:
+            raise self._complaint(worker, phase, answer["error"])
+        return role, answer
+
+    def _dead(self, worker: _Worker, phase: str, why: str) -> WorkerFailed:
+        try:
+            status = worker.process.wait(_GRACE_S)
+        except subprocess.TimeoutExpired:
+            return WorkerFailed(worker.spec.role, phase, f"closed its channel: {why}", worker.log_tail())
+        reason = f"killed by {signal.Signals(-status).name}" if status < 0 else f"left with status {status}"
+        return WorkerFailed(worker.spec.role, phase, reason, worker.log_tail())
+
+    def _complaint(self, worker: _Worker, phase: str, error: Json) -> WorkerFailed:
+        """Blame a dead peer rather than the worker that noticed."""
+        deadline = time.monotonic() + _GRACE_S
+        others = [other for other in self._workers.values() if other is not worker]
+        while time.monotonic() < deadline:
+            for other in others:
+                if other.process.poll() is not None:
+                    return self._dead(other, phase, "end of file")
+            time.sleep(_GRACE_S / 10)
+        told = error if isinstance(error, dict) else {}
+        detail = "\n".join(str(told[key]) for key in ("message", "hint") if told.get(key))
+        return WorkerFailed(worker.spec.role, phase, f"error: {told.get('code', 'unknown')}", detail)
+
+    def _late(self, roles: Sequence[str], phase: str, deadline_s: float) -> WorkerFailed:
+        """Blame a stopped worker first: the others only wait for it."""
+        for role, worker in self._workers.items():
+            if worker.stopped():
+                return WorkerFailed(role, phase, "stopped", f"the process was stopped; waited {deadline_s:g} s")
+        return WorkerFailed(roles[0], phase, "no answer", f"waited {deadline_s:g} s for {' and '.join(roles)}")
+
+    def _dismiss(self) -> None:
+        """Close the channels and give the workers a moment to leave on their own."""
+        for worker in self._workers.values():
+            worker.channel.close()
+        deadline = time.monotonic() + 2.0
+        for worker in self._workers.values():
+            with suppress(subprocess.TimeoutExpired):
+                worker.process.wait(max(0.0, deadline - time.monotonic()))
+
+    def kill(self) -> None:
+        """Kill every worker and everything it started."""
+        for worker in self._workers.values():
+            worker.kill()

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from perf.analysis import summarise
+from perf.record import Evidence, Failure
+from perf.verdict import share_text, table, verdict
+
+HEAD = {"unit": "head", "descriptor_bytes": 8192, "descriptors": 8192, "posted_descriptors": 8192}
+MESSAGE = {
+    "workload": "bytes",
+    "unit": "bytes",
+    "descriptor_bytes": 4096,
+    "descriptors": 1,
+    "posted_descriptors": 1,
+    "logical_bytes": 4096,
+    "durations_ns": [3_900] * 1_000,
+    "window_samples": 500,
+    "verified_bytes": 0,
+}
+LOST = Failure(role="decode", phase="window", reason="stopped", detail="")
+
+
+def test_a_good_run_says_rate_share_check_and_wire(launches):
+    summaries = summarise(
+        [
+            *launches(6),
+            *launches(6, delivered_ms=48, transport="copy"),
+            *launches(6, delivered_ms=160, **HEAD),
+            *launches(6, delivered_ms=70, transport="copy", **HEAD),
+            *launches(6, **MESSAGE),
+        ]
+    )
+    assert verdict(summaries) == [
+        "nixl:UCX moved llama-3.1-8b's KV cache at 5.37 GB/s [5.37, 5.37] in scattered whole blocks (push),"
+        " 96 % of a bare process-to-process copy; all 6 GiB checked, carried by cma.",
+        "nixl:UCX, llama-3.1-8b in scattered single heads of 8 KiB (push): 1.68 GB/s [1.68, 1.68],"
+        " 44 % of a bare process-to-process copy.",
+        "A single 4 KiB push by nixl:UCX took 3.9 us [3.9 us, 3.9 us]; 99 % of 6000 took at most 3.9 us.",
+        "After the transfers of 5 points, 24 GiB were compared and every byte was right.",
+    ]
+
+
+def test_nothing_is_said_without_data(record):
+    assert verdict([]) == ["Nothing was measured."]
+    lost = [record(launch, status="failed", failure=LOST, durations_ns=[], delivered_ns=[]) for launch in range(2)]
+    assert verdict(summarise(lost)) == ["1 of 1 point failed in at least one launch.", "1 of 1 point gave no number."]
+
+
+def test_only_a_copy_is_a_run_too(launches):
+    first, *_ = verdict(summarise(launches(6, transport="copy")))
+    assert first.startswith("copy moved llama-3.1-8b's KV cache at 5.37 GB/s")
+    assert "%" not in first
+
+
+def test_failures_wrong_bytes_and_doubts_are_counted(launches, record):
+    summaries = summarise(
+        [
+            *launches(6),
+            record(6, verified=False),
+            *launches(6, op="pull"),
+            record(6, op="pull", status="failed", failure=LOST),
+            *launches(2, pattern="contiguous"),
+        ]
+    )
+    sentences = verdict(summaries)
+    assert "but other launches left wrong bytes, carried by cma" in next(line for line in sentences if "(push)" in line)
+    assert sentences[-3:] == [
+        "1 of 3 points left wrong bytes in at least one launch.",
+        "1 of 3 points failed in at least one launch.",
+        "1 of 3 points carry a doubt, told with the point.",
+    ]
+    assert not any("every byte was right" in line for line in sentences)
+
+
+def test_a_wire_without_proof_is_not_named(launches):
+    evidence = Evidence(wire="unknown", source="", count=0)
+    assert "without proof of the wire" in verdict(summarise(launches(6, evidence=evidence)))[0]
+
+
+def test_push_comes_first_and_settings_are_named(launches):
+    records = [*launches(6), *launches(6, op="pull"), *launches(6, settings={"UCX_TLS": "tcp"})]
+    starts = [re.match(r"(.*) moved .*\((\w+)\)", line).groups() for line in verdict(summarise(records))[:3]]
+    assert starts == [("nixl:UCX", "push"), ("nixl:UCX", "pull"), ("nixl:UCX UCX_TLS=tcp", "push")]
+
+
+def test_the_emulator_has_no_rates_anywhere(launches):
+    """Design: moved, every byte checked, wire, and no rate, ratio or ceiling."""
+    summaries = summarise(
+        [*launches(6, emulated=True), *launches(6, emulated=True, **HEAD), *launches(6, emulated=True, **MESSAGE)]
+    )
+    sentences = verdict(summaries)
+    assert sentences[0] == (
+        "nixl:UCX moved llama-3.1-8b's KV cache in scattered whole blocks (push) on an emulated device,"
+        " which has no rates; all 6 GiB checked, carried by cma."
+    )
+    rows = [text for row in table(summaries) for text in dataclasses.astuple(row)[:-1]]
+    assert not any(re.search(r"GB/s|%|\d [num]?s\b", text) for text in [*sentences, *rows])
+
+
+def test_a_row_is_all_text(launches, record):
+    records = [*launches(6), record(6, verified=False), *launches(6, transport="copy", delivered_ms=40)]
+    copy, row = table(summarise(records))
+    assert dataclasses.asdict(row) == {
+        "transport": "nixl:UCX",
+        "op": "push",
+        "workload": "llama-3.1-8b",
+        "pattern": "scattered",
+        "size": "16 x 4 MiB (block)",
+        "throughput": "5.37 GB/s [5.37, 5.37]",
+        "latency": "12 ms [12 ms, 12 ms]",
+        "share": "80 %",
+        "wire": "cma",
+        "verified": "WRONG BYTES",
+        "launches": "6 of 7",
+        "issues": ("INVALID wrong-bytes: 1 of 7 launches left bytes that are not as they must be",),
+    }
+    assert (copy.share, copy.verified, copy.launches) == ("-", "6 GiB", "6")
+
+
+def test_merged_descriptors_and_missing_intervals_show(launches):
+    [row] = table(summarise(launches(2, posted_descriptors=1)))
+    assert row.size == "16 x 4 MiB (block), posted as 1"
+    assert row.throughput == "5.37 GB/s"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.25, "125 %"), (0.96, "96 %"), (0.0961, "9.6 %"), (0.00123, "0.12 %"), (0, "0 %")]
+)
+def test_shares(share, text):
+    assert share_text(share) == text
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_any_run_can_be_told(record, data):
+    """Whatever failed, whatever is missing: sentences end with a stop and never show None or nan."""
+
+    def choose(*values):
+        return data.draw(st.sampled_from(values))
+
+    records = [
+        record(
+            launch=launch,
+            **choose({}, HEAD, MESSAGE)
+            | {
+                "transport": choose("copy", "nixl:UCX"),
+                "op": choose("push", "pull"),
+                "pattern": choose("scattered", "contiguous"),
+                "status": choose("measured", "measured", "failed"),
+                "verified": data.draw(st.booleans()),
+                "emulated": data.draw(st.booleans()),
+                "evidence": choose(None, Evidence(wire="cma", source="", count=1)),
+            },
+        )
+        for launch in range(data.draw(st.integers(0, 9)))
+    ]
+    summaries = summarise(records)
+    texts = [*verdict(summaries), *(text for row in table(summaries) for text in dataclasses.astuple(row)[:-1])]
+    assert not any(re.search(r"None|nan|inf\b", text) for text in texts)
+    assert all(sentence.endswith(".") for sentence in verdict(summaries))
