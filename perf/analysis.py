@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perf.identity import PointKey, point_key, transfer_key
-from perf.record import Issue
+from perf.identity import CEILING, PointKey, point_key, transfer_key
+from perf.record import WRONG_BYTES, Issue
 from perf.statistics import median_interval, percentiles, throughput, unsteadiness
 from perf.summary import PointSummary
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from perf.record import PointRecord
     from perf.summary import Interval
 
-CEILING = "copy"
 MIN_LAUNCHES = 6  # for an interval with 95 % confidence
 
 _LEVELS = ("INVALID", "OPEN", "NOTE")
@@ -118,7 +117,13 @@ def _interval(values: Sequence[float]) -> Interval | None:
 
 def _wrong(launches: Sequence[PointRecord]) -> list[PointRecord]:
     """Return the launches whose bytes were compared and differed."""
-    return [record for record in launches if record.status == "measured" and not record.verified]
+    return [record for record in launches if _left_wrong_bytes(record)]
+
+
+def _left_wrong_bytes(record: PointRecord) -> bool:
+    if record.failure:
+        return record.failure.reason == WRONG_BYTES
+    return record.status == "measured" and not record.verified
 
 
 def _reported(launches: Sequence[PointRecord]) -> list[Issue]:
@@ -140,8 +145,10 @@ def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[
     issues = []
     of = f"of {_launches(len(launches))}"
     if wrong := _wrong(launches):
-        issues.append(_issue("INVALID", "wrong-bytes", f"{len(wrong)} {of} left bytes that are not as they must be"))
-    if failed := [record for record in launches if record.status == "failed"]:
+        found = sorted({line for record in wrong if record.failure for line in record.failure.detail.splitlines()})
+        what = "; ".join([f"{len(wrong)} {of} left bytes that are not as they must be", *found])
+        issues.append(_issue("INVALID", "wrong-bytes", what))
+    if failed := [record for record in launches if record.status == "failed" and not _left_wrong_bytes(record)]:
         reasons = sorted({_reason(record) for record in failed})
         level: Literal["INVALID", "OPEN"] = "OPEN" if good else "INVALID"
         issues.append(_issue(level, "failed", f"{len(failed)} {of} failed: {'; '.join(reasons)}"))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from perf.record import Point
 
+CEILING = "copy"  # the transport that others are shares of
+
 
 class PointKey(NamedTuple):
     """Every field of a point, in the canonical order: equal keys are repetitions of one point."""
@@ -32,3 +34,18 @@ def point_key(point: Point) -> PointKey:
 def transfer_key(point: Point) -> PointKey:
     """Return what `point` moves, whoever moves it: equal for a transport and for its ceiling."""
     return point_key(point)._replace(transport="", settings=())
+
+
+def reading_order(point: Point) -> tuple[object, ...]:
+    """Return the key that puts points beside those a reader compares them with; the ceiling closes each group."""
+    return (
+        point.workload == "bytes",
+        point.workload,
+        point.op != "push",
+        point.descriptor_bytes,
+        point.descriptors,
+        point.pattern,
+        point.transport == CEILING,
+        point.transport,
+        sorted(point.settings.items()),
+    )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from perf.record import Evidence, Failure, Issue, PointRecord
+from perf.record import WRONG_BYTES, Evidence, Failure, Issue, PointRecord
 from perf.workload import Work, region_bytes
 from suite.run import machine
 from suite.transports import base
@@ -199,7 +199,7 @@ class _Draft:
         """Count the bytes that were right, or fail the point with what was wrong."""
         for role, answer in told.items():
             if answer["findings"]:
-                raise WorkerFailed(role, "check", "wrong bytes", "\n".join(answer["findings"]))
+                raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
             self.checked_bytes += answer["bytes"]
 
     def closed(self, told: Mapping[str, Any]) -> None:

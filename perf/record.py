@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA: Literal[1] = 1
+WRONG_BYTES = "wrong bytes"  # the reason of a failure that a check found
 
 Name = Field(max_length=200)
 Text = Field(max_length=20_000)

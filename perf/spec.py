@@ -28,7 +28,7 @@ from pydantic import (
 
 from perf.complaint import complaint, did_you_mean, shown
 from perf.document import parse_toml, read_toml
-from perf.identity import PointKey, point_key
+from perf.identity import CEILING, PointKey, point_key
 from perf.record import Point
 from suite.errors import BadInput
 from suite.kv.geometry import Layout, layout
@@ -131,6 +131,19 @@ class SweepSpec(_Table):
     windows: int = Field(default=2, ge=1, le=100)  # timed, per point and launch, after one warm-up window
     kv: list[KvSweep] = Field(default_factory=list, max_length=64)
     messages: list[MessageSweep] = Field(default_factory=list, max_length=64, alias="bytes")
+
+    def carried_by(self, transports: Sequence[str]) -> SweepSpec:
+        """Return this spec with `transports`, and the ceiling where it had it, in place of its own."""
+
+        def swept(table: KvSweep | MessageSweep) -> list[str]:
+            return [*transports, *(name for name in table.transports if name == CEILING and name not in transports)]
+
+        return self.model_copy(
+            update={
+                "kv": [table.model_copy(update={"transports": swept(table)}) for table in self.kv],
+                "messages": [table.model_copy(update={"transports": swept(table)}) for table in self.messages],
+            }
+        )
 
     @model_validator(mode="after")
     def _can_be_planned(self) -> SweepSpec:

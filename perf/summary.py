@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,3 +50,27 @@ class PointSummary:
     emulated: bool
     ceiling_share: float | None  # throughput.median / that of `copy` with the same op, workload, pattern and unit
     issues: tuple[Issue, ...]  # distinct, INVALID first
+
+    @property
+    def invalid(self) -> bool:
+        """Whether the numbers are shown but must not count."""
+        return any(issue.level == "INVALID" for issue in self.issues)
+
+
+def as_json(summary: PointSummary) -> dict[str, object]:
+    """Return a summary as plain JSON values, without a number that is not true."""
+    if summary.emulated:  # the durations of an emulated device are nobody's
+        summary = replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+    fields = asdict(summary)
+    issues = [issue.model_dump() for issue in summary.issues]
+    values = {**fields, "point": summary.point.model_dump(), "issues": issues}
+    return {name: _json(value) for name, value in values.items()}
+
+
+def _json(value: object) -> object:
+    """Return `value` with None for what JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _json(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

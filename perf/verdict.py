@@ -1,4 +1,4 @@
-"""What is said of a run: sentences and table rows, the same on the terminal and in the report.
+"""What is said of a run in sentences, the same on the terminal and in the report.
 
 A sentence is left out when its data is not there. In brackets stands the interval
 of the median over launches; on the emulator no rate is ever written.
@@ -6,39 +6,19 @@ of the median over launches; on the emulator no rate is ever written.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perf.analysis import CEILING
-from suite.units import format_bytes, format_ns, format_rate
+from perf import words
+from perf.identity import CEILING
+from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from perf.record import Point
-    from perf.summary import Interval, PointSummary
+    from perf.summary import PointSummary
 
-_NONE = "-"
 _LATENCY_BYTES = 4096  # the message whose latency is told
 _PIECES = {"head": "single heads", "page": "pages", "layer": "layers", "block": "whole blocks"}
-
-
-@dataclass(frozen=True)
-class Row:
-    """One point in words; "-" where there is nothing to show."""
-
-    transport: str
-    op: str
-    workload: str
-    pattern: str
-    size: str  # "8192 x 8 KiB (head)", and how many were posted if merged
-    throughput: str
-    latency: str
-    share: str  # of copy
-    wire: str
-    verified: str
-    launches: str
-    issues: tuple[str, ...]
 
 
 def verdict(summaries: Sequence[PointSummary]) -> list[str]:
@@ -49,7 +29,7 @@ def verdict(summaries: Sequence[PointSummary]) -> list[str]:
     groups: dict[tuple[str, str, str], list[PointSummary]] = {}
     for one in told:
         if one.launches:
-            groups.setdefault((one.point.workload, transport_label(one.point), one.point.op), []).append(one)
+            groups.setdefault((one.point.workload, words.carrier(one.point), one.point.op), []).append(one)
     # "push" after "pull" in the alphabet, but prefill's push is what TensorRT-LLM does: first
     ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], key[2] != "push"))]
     caches = [group for group in ordered if group[0].point.unit != "bytes"]
@@ -60,78 +40,21 @@ def verdict(summaries: Sequence[PointSummary]) -> list[str]:
     return [sentence for sentence in [*sentences, *_checks(summaries)] if sentence]
 
 
-def table(summaries: Sequence[PointSummary]) -> list[Row]:
-    """Return a row per point, in the order of `summaries`."""
-    return [_row(one) for one in summaries]
-
-
-def transport_label(point: Point) -> str:
-    """Return the transport with its settings: `nixl:UCX UCX_TLS=tcp`."""
-    return " ".join([point.transport, *(f"{name}={value}" for name, value in sorted(point.settings.items()))])
-
-
-def rate_text(rate: Interval) -> str:
+def _rate(one: PointSummary) -> str:
     """Return `5.4 GB/s [5.1, 5.6]`."""
-    return _interval_text(rate, format_rate, " GB/s")
-
-
-def duration_text(duration_ns: Interval) -> str:
-    """Return `3.9 us [3.8 us, 4.1 us]`: the ends may have other units than the median."""
-    return _interval_text(duration_ns, format_ns, "")
-
-
-def share_text(share: float) -> str:
-    """Return a share in percent, two digits at least: `96 %`, `0.4 %`."""
-    percent = share * 100
-    return f"{percent:.0f} %" if percent >= 10 else f"{percent:.2g} %"  # noqa: PLR2004  two digits are there
-
-
-def _interval_text(interval: Interval, write: Callable[[float], str], unit: str) -> str:
-    if interval.low is None or interval.high is None:
-        return write(interval.median)
-    return f"{write(interval.median)} [{write(interval.low).removesuffix(unit)}, {write(interval.high).removesuffix(unit)}]"
-
-
-def _row(one: PointSummary) -> Row:
-    point = one.point
-    size = f"{point.descriptors} x {format_bytes(point.descriptor_bytes)}"
-    if point.unit != "bytes":
-        size += f" ({point.unit})"
-    if one.launches and one.posted_descriptors != point.descriptors:
-        size += f", posted as {one.posted_descriptors}"
-    nothing = "emulated" if one.emulated and one.launches else _NONE
-    total = one.launches + one.failed
-    return Row(
-        transport=transport_label(point),
-        op=point.op,
-        workload=point.workload,
-        pattern=point.pattern,
-        size=size,
-        throughput=rate_text(one.throughput) if one.throughput else nothing,
-        latency=duration_text(one.latency_ns) if one.latency_ns else nothing,
-        share=share_text(one.ceiling_share) if one.ceiling_share is not None else _NONE,
-        wire=" / ".join(one.wires) or _NONE,
-        verified=_verified(one),
-        launches=str(one.launches) if not one.failed else f"{one.launches} of {total}",
-        issues=tuple(f"{issue.level} {issue.code}: {issue.message}" for issue in one.issues),
-    )
-
-
-def _verified(one: PointSummary) -> str:
-    if one.verified:
-        return format_bytes(one.verified_bytes)
-    return "WRONG BYTES" if _has(one, "wrong-bytes") else _NONE
+    estimate = words.rate(one.throughput)
+    return f"{estimate.value} GB/s {estimate.span}".rstrip()
 
 
 def _headline(group: Sequence[PointSummary]) -> str:
     """Tell the largest pieces, scattered as a paged cache is: what a transport makes of the easiest real transfer."""
     one = max(group, key=lambda one: (*_size(one), one.point.pattern == "scattered"))
-    name = f"{transport_label(one.point)} moved {one.point.workload}'s KV cache"
+    name = f"{words.carrier(one.point)} moved {one.point.workload}'s KV cache"
     if one.emulated:
         return f"{name} in {_pieces(one)} ({one.point.op}) on an emulated device, which has no rates; {_proof(one)}."
     if one.throughput is None:
         return ""
-    return f"{name} at {rate_text(one.throughput)} in {_pieces(one)} ({one.point.op}){_share(one)}; {_proof(one)}."
+    return f"{name} at {_rate(one)} in {_pieces(one)} ({one.point.op}){_share(one)}; {_proof(one)}."
 
 
 def _smallest(group: Sequence[PointSummary]) -> str:
@@ -144,8 +67,8 @@ def _smallest(group: Sequence[PointSummary]) -> str:
     if one.throughput is None or one.point.descriptor_bytes == largest.point.descriptor_bytes:
         return ""
     size = format_bytes(one.point.descriptor_bytes)
-    name = f"{transport_label(one.point)}, {one.point.workload} in {_pieces(one)} of {size} ({one.point.op})"
-    return f"{name}: {rate_text(one.throughput)}{_share(one)}."
+    name = f"{words.carrier(one.point)}, {one.point.workload} in {_pieces(one)} of {size} ({one.point.op})"
+    return f"{name}: {_rate(one)}{_share(one)}."
 
 
 def _latency(group: Sequence[PointSummary]) -> str:
@@ -162,8 +85,8 @@ def _latency(group: Sequence[PointSummary]) -> str:
         if "p99" in one.percentiles_ns
         else ""
     )
-    name = f"A single {format_bytes(one.point.descriptor_bytes)} {one.point.op} by {transport_label(one.point)}"
-    return f"{name} took {duration_text(one.latency_ns)}{tail}."
+    name = f"A single {format_bytes(one.point.descriptor_bytes)} {one.point.op} by {words.carrier(one.point)}"
+    return f"{name} took {words.latency(one.latency_ns)}{tail}."
 
 
 def _checks(summaries: Sequence[PointSummary]) -> list[str]:
@@ -202,7 +125,7 @@ def _pieces(one: PointSummary) -> str:
 
 def _share(one: PointSummary) -> str:
     return (
-        f", {share_text(one.ceiling_share)} of a bare process-to-process copy" if one.ceiling_share is not None else ""
+        f", {words.share(one.ceiling_share)} of a bare process-to-process copy" if one.ceiling_share is not None else ""
     )
 
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
-from reports.data import CEILING, invalid, reading_order
-from reports.words import carrier, workload
+from perf.identity import CEILING, reading_order
+from perf.words import carrier, workload
 from suite.units import format_bytes, format_ns, format_rate
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _mark(summary: PointSummary, quantity: Quantity) -> Mark | None:
     """Return the mark of a point, or None where there is no true number to draw."""
     interval = summary.throughput if quantity == "throughput" else summary.latency_ns
     least = 0.0 if quantity == "throughput" else _LEAST_NS
-    if summary.emulated or invalid(summary) or interval is None or summary.point.descriptor_bytes < 1:
+    if summary.emulated or summary.invalid or interval is None or summary.point.descriptor_bytes < 1:
         return None
     if not _within(interval.median, least):
         return None

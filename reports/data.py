@@ -12,17 +12,16 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
-from reports.words import full_name
+from perf.identity import reading_order
+from perf.words import full_name
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from perf.record import Point
     from perf.summary import PointSummary
 
 ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
-CEILING = "copy"
 
 Level = Literal["FAILED", "INVALID", "OPEN", "NOTE"]
 _LEVELS: tuple[Level, ...] = ("FAILED", "INVALID", "OPEN", "NOTE")
@@ -123,26 +122,6 @@ def report_data(
         seed=_scalar(manifest.get("seed")),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
-
-
-def reading_order(point: Point) -> tuple[object, ...]:
-    """Return the key that puts points beside those a reader compares them with; the ceiling closes each group."""
-    return (
-        point.workload == "bytes",
-        point.workload,
-        point.op != "push",
-        point.descriptor_bytes,
-        point.descriptors,
-        point.pattern,
-        point.transport == CEILING,
-        point.transport,
-        sorted(point.settings.items()),
-    )
-
-
-def invalid(summary: PointSummary) -> bool:
-    """Tell whether a point's numbers are shown but must not count."""
-    return any(issue.level == "INVALID" for issue in summary.issues)
 
 
 def _totals(summaries: Sequence[PointSummary]) -> Totals:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from reports.words import plain
+from perf.words import plain
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:

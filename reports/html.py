@@ -6,21 +6,19 @@ prints passes `plain` and is escaped, so no string of a run can become markup.
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from perf.rows import grouped
+from perf.summary import as_json
+from perf.words import plain
 from reports.charts import charts
 from reports.figures import draw
-from reports.rows import grouped
-from reports.words import plain
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
-    from perf.summary import PointSummary
     from reports.data import ReportData
 
 SECTIONS = (
@@ -70,25 +68,8 @@ def embedded(data: ReportData) -> dict[str, object]:
         "started_at": data.created,
         "complete": data.complete,
         "verdict": list(data.sentences),
-        "points": [_json(_truthful(summary)) for summary in data.summaries],
+        "points": [as_json(summary) for summary in data.summaries],
     }
-
-
-def _truthful(summary: PointSummary) -> dict[str, object]:
-    if summary.emulated:  # the durations of an emulated device are nobody's
-        summary = replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
-    fields = asdict(summary)
-    issues = [issue.model_dump() for issue in summary.issues]
-    return {**fields, "point": summary.point.model_dump(), "issues": issues}
-
-
-def _json(value: object) -> object:
-    """Return `value` with None for what JSON has no number for."""
-    if isinstance(value, dict):
-        return {key: _json(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_json(entry) for entry in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _printed(value: object) -> object:

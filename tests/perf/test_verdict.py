@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import pytest
@@ -9,7 +8,9 @@ from hypothesis import strategies as st
 
 from perf.analysis import summarise
 from perf.record import Evidence, Failure
-from perf.verdict import share_text, table, verdict
+from perf.rows import row as row_of
+from perf.verdict import verdict
+from perf.words import share
 
 HEAD = {"unit": "head", "descriptor_bytes": 8192, "descriptors": 8192, "posted_descriptors": 8192}
 MESSAGE = {
@@ -41,7 +42,7 @@ def test_a_good_run_says_rate_share_check_and_wire(launches):
         " 96 % of a bare process-to-process copy; all 6 GiB checked, carried by cma.",
         "nixl:UCX, llama-3.1-8b in scattered single heads of 8 KiB (push): 1.68 GB/s [1.68, 1.68],"
         " 44 % of a bare process-to-process copy.",
-        "A single 4 KiB push by nixl:UCX took 3.9 us [3.9 us, 3.9 us]; 99 % of 6000 took at most 3.9 us.",
+        "A single 4 KiB push by nixl:UCX took 3.9 us [3.9, 3.9]; 99 % of 6000 took at most 3.9 us.",
         "After the transfers of 5 points, 24 GiB were compared and every byte was right.",
     ]
 
@@ -86,7 +87,7 @@ def test_a_wire_without_proof_is_not_named(launches):
 def test_push_comes_first_and_settings_are_named(launches):
     records = [*launches(6), *launches(6, op="pull"), *launches(6, settings={"UCX_TLS": "tcp"})]
     starts = [re.match(r"(.*) moved .*\((\w+)\)", line).groups() for line in verdict(summarise(records))[:3]]
-    assert starts == [("nixl:UCX", "push"), ("nixl:UCX", "pull"), ("nixl:UCX UCX_TLS=tcp", "push")]
+    assert starts == [("nixl:UCX", "push"), ("nixl:UCX", "pull"), ("nixl:UCX (UCX_TLS=tcp)", "push")]
 
 
 def test_the_emulator_has_no_rates_anywhere(launches):
@@ -99,41 +100,45 @@ def test_the_emulator_has_no_rates_anywhere(launches):
         "nixl:UCX moved llama-3.1-8b's KV cache in scattered whole blocks (push) on an emulated device,"
         " which has no rates; all 6 GiB checked, carried by cma."
     )
-    rows = [text for row in table(summaries) for text in dataclasses.astuple(row)[:-1]]
+    rows = [str(text) for row in map(row_of, summaries) for text in (row.throughput, row.latency, row.share)]
     assert not any(re.search(r"GB/s|%|\d [num]?s\b", text) for text in [*sentences, *rows])
+    assert set(rows) == {"\N{EN DASH}"}
 
 
-def test_a_row_is_all_text(launches, record):
+def test_a_row_puts_every_number_into_words(launches, record):
     records = [*launches(6), record(6, verified=False), *launches(6, transport="copy", delivered_ms=40)]
-    copy, row = table(summarise(records))
-    assert dataclasses.asdict(row) == {
-        "transport": "nixl:UCX",
+    copy, row = map(row_of, summarise(records))
+    shown = {name: str(value) for name, value in vars(row).items() if name not in {"point", "issues"}}
+    assert shown == {
+        "what": "block 4 MiB scattered",
         "op": "push",
-        "workload": "llama-3.1-8b",
-        "pattern": "scattered",
-        "size": "16 x 4 MiB (block)",
-        "throughput": "5.37 GB/s [5.37, 5.37]",
-        "latency": "12 ms [12 ms, 12 ms]",
+        "transport": "nixl:UCX",
+        "ceiling": "False",
+        "throughput": "5.37 [5.37, 5.37]",
+        "latency": "12 ms [12, 12]",
         "share": "80 %",
         "wire": "cma",
-        "verified": "WRONG BYTES",
-        "launches": "6 of 7",
-        "issues": ("INVALID wrong-bytes: 1 of 7 launches left bytes that are not as they must be",),
+        "verified": "False",
+        "checked": "wrong bytes",
+        "posted": "16",
+        "bytes_moved": "64 MiB",
+        "launches": "6, 1 failed",
+        "remark": "invalid",
     }
-    assert (copy.share, copy.verified, copy.launches) == ("-", "6 GiB", "6")
+    assert (copy.share, copy.checked, copy.launches) == ("\N{EN DASH}", "6 GiB", "6")
 
 
 def test_merged_descriptors_and_missing_intervals_show(launches):
-    [row] = table(summarise(launches(2, posted_descriptors=1)))
-    assert row.size == "16 x 4 MiB (block), posted as 1"
-    assert row.throughput == "5.37 GB/s"
+    [row] = map(row_of, summarise(launches(2, posted_descriptors=1)))
+    assert row.posted == "1 of 16"
+    assert str(row.throughput) == "5.37"
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(1.25, "125 %"), (0.96, "96 %"), (0.0961, "9.6 %"), (0.00123, "0.12 %"), (0, "0 %")]
+    ("fraction", "text"), [(1.25, "125 %"), (0.96, "96 %"), (0.0961, "9.6 %"), (0.00123, "0.12 %"), (0, "0 %")]
 )
-def test_shares(share, text):
-    assert share_text(share) == text
+def test_shares(fraction, text):
+    assert share(fraction) == text
 
 
 @settings(max_examples=40)
@@ -161,6 +166,6 @@ def test_any_run_can_be_told(record, data):
         for launch in range(data.draw(st.integers(0, 9)))
     ]
     summaries = summarise(records)
-    texts = [*verdict(summaries), *(text for row in table(summaries) for text in dataclasses.astuple(row)[:-1])]
-    assert not any(re.search(r"None|nan|inf\b", text) for text in texts)
+    rows = [str(value) for row in map(row_of, summaries) for value in list(vars(row).values())[1:]]
+    assert not any(re.search(r"None|nan|inf\b", text) for text in [*verdict(summaries), *rows])
     assert all(sentence.endswith(".") for sentence in verdict(summaries))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from reports.terminal import points
+from perf.terminal import points
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from reports.data import CEILING, invalid
-from reports.words import NONE, Estimate, carrier, latency, rate, share, what, wires, workload
+from perf.identity import CEILING
+from perf.words import NONE, Estimate, carrier, latency, rate, share, what, wires, workload
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def row(summary: PointSummary) -> Row:
         bytes_moved=_moved(summary),
         launches=f"{summary.launches}" + (f", {summary.failed} failed" if summary.failed else ""),
         issues=_issues(summary),
-        remark="invalid" if invalid(summary) else "emulated" if summary.emulated else "",
+        remark="invalid" if summary.invalid else "emulated" if summary.emulated else "",
     )
 
 

@@ -9,9 +9,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from reports.data import reading_order
-from reports.rows import Row, grouped
-from reports.words import plain
+from perf.identity import reading_order
+from perf.rows import Row, grouped
+from perf.words import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

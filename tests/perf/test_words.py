@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perf.summary import Interval
-from reports.words import NONE, carrier, latency, plain, rate, share, what
+from perf.words import NONE, carrier, latency, plain, rate, share, what
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,122 @@
+"""`kvgauge sweep`, and the options that every measuring command has."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from perf.spec import SweepSpec
+    from suite.run.folder import RunFolder
+
+_OPTIONS = (
+    click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Run folder.  [default: runs/<time>]"),
+    click.option("--seed", type=click.IntRange(0, (1 << 31) - 1), help="Order and block tables.  [default: random]"),
+    click.option(
+        "--deadline",
+        "deadline_s",
+        type=click.FloatRange(0, min_open=True),
+        default=30.0,
+        show_default=True,
+        help="Seconds that one phase of a point may take before its workers are killed.",
+    ),
+    click.option("--quiet", is_flag=True, help="No progress; results only."),
+    click.option("--json", "as_json", is_flag=True, help="Print results as JSON."),
+)
+
+
+def measuring(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a command that measures."""
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), command)
+
+
+@click.command()
+@click.argument("spec", default="quick", metavar="[SPEC.toml|PRESET]")
+@measuring
+def sweep(spec: str, **options: Any) -> None:
+    """Measure a sweep on this machine; the report is `kvgauge report`'s.
+
+    SPEC is a TOML file or a preset: quick (the default) or standard.
+
+    \b
+    Examples:
+      kvgauge sweep
+      kvgauge sweep standard --out runs/monday --seed 7
+    """  # noqa: D301  \b is click's mark for a paragraph to leave alone
+    from perf.spec import load_spec
+
+    folder = run_sweep(load_spec(spec), {}, **options)
+    print_results(folder, as_json=options["as_json"])
+    click.echo(f"{folder.path}", err=True)
+
+
+def run_sweep(
+    spec: SweepSpec,
+    settings: Mapping[str, object],
+    *,
+    out: Path | None,
+    seed: int | None,
+    deadline_s: float,
+    quiet: bool,
+    as_json: bool,
+) -> RunFolder:
+    """Measure `spec` into a new run folder, with progress on stderr; Ctrl-C raises after all is on disk."""
+    from rich.console import Console
+
+    from perf.progress import watching
+    from perf.sweep import Options, measure
+    from suite.run import folder as run_folder
+
+    chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
+    options = Options(deadline_s=deadline_s, settings=settings, **chosen)
+    folder = run_folder.create(out)
+    signal.signal(signal.SIGTERM, _interrupt)  # what a scheduler sends is as good as Ctrl-C
+    with watching(Console(stderr=True), quiet=quiet or as_json) as watcher:
+        try:
+            measure(spec, folder, options, watcher)
+        except KeyboardInterrupt:
+            raise Interrupted(folder) from None
+    return folder
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a sweep; what was measured is in `folder`."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        super().__init__()
+        self.folder = folder
+
+
+def print_results(folder: RunFolder, *, as_json: bool) -> None:
+    """Print what a run says: sentences and table, or JSON."""
+    import json
+
+    from rich.console import Console
+
+    from perf import terminal
+    from perf.analysis import summarise
+    from perf.reading import read_records
+    from perf.summary import as_json as summary_json
+    from perf.verdict import verdict
+    from perf.words import plain
+
+    summaries = summarise(read_records(folder.samples)[0])
+    sentences = verdict(summaries)
+    if as_json:
+        told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
+        click.echo(json.dumps(told, indent=2, allow_nan=False))
+        return
+    console = Console()
+    console.print(terminal.points(summaries))
+    for sentence in sentences:
+        console.print(plain(sentence), markup=False, highlight=False)
+
+
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt

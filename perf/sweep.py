@@ -1,0 +1,151 @@
+"""A sweep: launch after launch of fresh workers, every point appended to disk when it ends."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from perf.identity import CEILING
+from perf.launch import SERVER, LaunchPlan, PointFailed, launched, lost, region_size, worker_environment
+from perf.record import Failure
+from perf.spec import points, schedule
+from suite.errors import KvgaugeError, Missing
+from suite.run import machine, manifest
+from suite.transports import base
+from suite.units import format_bytes
+from suite.world.supervisor import WorkerFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from perf.record import PointRecord
+    from perf.spec import PlannedPoint, SweepSpec
+    from suite.run.folder import RunFolder
+
+DEADLINE_S = 30.0
+_LOSSES = 2  # a point that has cost so many launches is not tried again
+_PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
+
+
+class Watcher(Protocol):
+    """Who is told how a sweep gets on; never inside a timed region."""
+
+    def started(self, launches: int, points: int) -> None:
+        """So much will be measured."""
+
+    def measured(self, record: PointRecord) -> None:
+        """Take a point that ended, well or not."""
+
+    def note(self, text: str) -> None:
+        """Something a reader should know."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a sweep is told beside its spec."""
+
+    seed: int = field(default_factory=lambda: random.SystemRandom().randrange(1 << 31))
+    deadline_s: float = DEADLINE_S
+    settings: Mapping[str, object] = field(default_factory=dict)  # what was selected and why, for the manifest
+    server: str = SERVER
+
+
+def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watcher) -> None:
+    """Measure `spec` into `folder`; whatever happens, what was measured and the manifest stay."""
+    planned, notes = _runnable(points(spec))
+    started = manifest.begin(
+        seed=options.seed,
+        spec=spec.model_dump(mode="json", by_alias=True),
+        settings={**options.settings, "notes": notes},
+    )
+    folder.write_manifest(started)
+    for note in notes:
+        watcher.note(note)
+    watcher.started(spec.launches, len(planned))
+    complete = False
+    try:
+        for record in _records(planned, spec.launches, folder, options):
+            folder.append(record.model_dump(mode="json", by_alias=True))
+            watcher.measured(record)
+        complete = True
+    finally:
+        folder.write_manifest(manifest.end(started, complete=complete))
+
+
+def _records(
+    planned: Sequence[PlannedPoint], launches: int, folder: RunFolder, options: Options
+) -> Iterator[PointRecord]:
+    size = region_size(planned)
+    _require_memory(2 * (size + _PROCESS_BYTES))
+    environment = worker_environment(sorted({one.point.transport for one in planned}))
+    losses: Counter[int] = Counter()
+    for launch, order in enumerate(schedule(planned, launches, options.seed)):
+        plan = LaunchPlan(
+            launch=launch,
+            setup="default",
+            environment=environment,
+            logs=folder.logs,
+            seed=options.seed,
+            region_bytes=size,
+            deadline_s=options.deadline_s,
+            server=options.server,
+        )
+        yield from _launch(plan, planned, deque(enumerate(order)), losses)
+
+
+def _launch(
+    plan: LaunchPlan, planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], losses: Counter[int]
+) -> Iterator[PointRecord]:
+    """Yield the records of one launch; after a lost point, fresh workers measure the points that are left."""
+    attempt = 0
+    while left:
+        try:
+            with launched(plan, attempt) as launch:
+                while left:
+                    position, index = left.popleft()
+                    if losses[index] >= _LOSSES:
+                        yield lost(plan, position, planned[index], _given_up())
+                        continue
+                    try:
+                        record = launch.measure(index, position, planned[index])
+                    except PointFailed as failed:
+                        launch.group.kill()  # it may still be writing
+                        losses[index] += 1
+                        yield failed.record
+                        break
+                    yield record
+        except WorkerFailed as failed:
+            raise KvgaugeError(
+                "workers-do-not-start", f"workers do not start: {failed}", f"{failed.detail}\nlogs: {plan.logs}"
+            ) from failed
+        attempt += 1
+
+
+def _given_up() -> Failure:
+    detail = f"it has failed in {_LOSSES} launches"
+    return Failure(role="supervisor", phase="plan", reason="not tried again", detail=detail)
+
+
+def _runnable(planned: Sequence[PlannedPoint]) -> tuple[list[PlannedPoint], list[str]]:
+    """Return the points that can run here; only the ceiling may be left out, and then with a note."""
+    notes: list[str] = []
+    lacking: dict[str, str] = {}
+    for name in sorted({one.point.transport for one in planned}):
+        if missing := base.load(name).missing():
+            if name != CEILING:
+                raise Missing("transport-missing", f"{name} cannot run here: {missing}")
+            lacking[name] = missing
+            notes.append(f"no ceiling: {name} cannot run here: {missing}")
+    return [one for one in planned if one.point.transport not in lacking], notes
+
+
+def _require_memory(nbytes: int) -> None:
+    available = machine.available_bytes()
+    if nbytes > available:
+        raise Missing(
+            "no-memory",
+            f"this sweep needs {format_bytes(nbytes)} of memory, {format_bytes(available)} can be had",
+            "use fewer tokens or samples in the spec",
+        )

@@ -1,0 +1,78 @@
+"""`kvgauge run`, the main job; and `kvgauge report`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from perf.commands import Interrupted, measuring, print_results, run_sweep
+from suite.errors import Exit
+
+if TYPE_CHECKING:
+    from suite.run.folder import RunFolder
+
+
+@click.command()
+@click.option(
+    "--config", type=click.Path(path_type=Path), help="TensorRT-LLM engine YAML with cache_transceiver_config."
+)
+@click.option("--ignore-settings", is_flag=True, help="Measure NIXL over UCX whatever the settings say.")
+@click.option("--spec", default="quick", show_default=True, metavar="SPEC.toml|PRESET", help="What to sweep.")
+@measuring
+def run(config: Path | None, ignore_settings: bool, spec: str, **options: Any) -> None:  # noqa: FBT001  click passes by name
+    """Measure what this environment selects, on this machine, and write a report.
+
+    Reads DYN_KVBM_NIXL_BACKEND_<BACKEND> and, with --config, the engine's
+    cache_transceiver_config; moves a real model's paged KV cache from a prefill to a
+    decode process, checks every byte, names the wire, and writes runs/<time>/report.html.
+
+    \b
+    Examples:
+      kvgauge run
+      DYN_KVBM_NIXL_BACKEND_UCX=true kvgauge run --config engine.yaml --out runs/monday
+    """  # noqa: D301  \b is click's mark for a paragraph to leave alone
+    from perf.spec import load_spec
+    from reports.selection import selected
+
+    wanted = load_spec(spec)
+    chosen = selected(config, os.environb, ignore=ignore_settings)
+    sweep = wanted.carried_by(chosen.transports)
+    if not (options["quiet"] or options["as_json"]):
+        for sentence in chosen.why:
+            click.echo(sentence, err=True)
+    try:
+        folder = run_sweep(sweep, chosen.as_json(), **options)
+    except Interrupted as interrupted:
+        _finish(interrupted.folder, as_json=options["as_json"])
+        sys.exit(Exit.INTERRUPTED)
+    if not _finish(folder, as_json=options["as_json"]):
+        sys.exit(Exit.VERDICT_FAILED)
+
+
+@click.command()
+@click.argument("folder", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
+def report(folder: Path | None) -> None:
+    """Write report.html of a run folder again; the newest run of runs/ by default.
+
+    \b
+    Examples:
+      kvgauge report
+      kvgauge report runs/monday
+    """  # noqa: D301  \b is click's mark for a paragraph to leave alone
+    from reports.writing import newest, write_report
+
+    click.echo(write_report(folder or newest()))
+
+
+def _finish(folder: RunFolder, *, as_json: bool) -> bool:
+    """Print and write what a run says; return whether every point was measured and right."""
+    from reports.writing import everything_good, write_report
+
+    print_results(folder, as_json=as_json)
+    path = write_report(folder.path)
+    click.echo(f"report: {path}", err=as_json)
+    return everything_good(folder)

@@ -1,0 +1,62 @@
+"""A run folder in, its `report.html` out."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from perf.analysis import summarise
+from perf.reading import read_records
+from perf.verdict import verdict
+from suite.errors import BadInput
+from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_MAX_MANIFEST = 16 << 20
+
+
+def write_report(path: Path) -> Path:
+    """Write the report of the run in `path` and return where it is."""
+    from reports.data import report_data
+    from reports.html import render
+
+    folder = RunFolder(path)
+    manifest = _manifest(folder.manifest)
+    records, notes = read_records(folder.samples)
+    summaries = summarise(records)
+    data = report_data(manifest, summaries, verdict(summaries), notes, run=path.resolve().name)
+    write_whole(folder.report, render(data))
+    return folder.report
+
+
+def everything_good(folder: RunFolder) -> bool:
+    """Tell whether every point of every launch was measured and right."""
+    records, _ = read_records(folder.samples)
+    return bool(records) and all(record.status == "measured" and record.verified for record in records)
+
+
+def newest() -> Path:
+    """Return the newest run in `runs/`."""
+    runs = sorted(RUNS.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
+    if not runs:
+        raise BadInput("no-runs", f"no run in {RUNS}/", "make one with kvgauge run, or name its folder")
+    return runs[-1].parent
+
+
+def _manifest(path: Path) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_MANIFEST + 1)
+    except OSError as error:
+        raise BadInput(
+            "no-run", f"{path}: {error.strerror}", "name a folder that kvgauge run or sweep wrote"
+        ) from error
+    try:
+        manifest = json.loads(text) if len(text) <= _MAX_MANIFEST else None
+    except ValueError:
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise BadInput("bad-manifest", f"{path} is not a manifest: at most 16 MiB of JSON, an object")
+    return manifest
