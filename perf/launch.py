@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from perf.identity import transfer_key
 from perf.record import WRONG_BYTES, Evidence, Failure, Issue, PointRecord
 from perf.workload import Work, region_bytes
 from suite.run import machine
@@ -106,7 +108,7 @@ class Launch:
             "connect",
             {role: {"peer": agents[peers[role]], "metadata": opened[peers[role]]["metadata"]} for role in ROLES},
         )
-        work = Work.of(planned, seed=_window_seed(self._plan, index))
+        work = Work.of(planned, seed=_window_seed(self._plan, planned))
         addresses = {role: told["address"] for role, told in self._begun.items()}
         prepared = self._same("prepare", work=work.as_json(), op=planned.point.op, addresses=addresses)
         draft.prepared(prepared[initiator])
@@ -267,6 +269,6 @@ def _cores() -> dict[str, list[int]]:
     return {role: [allowed[number % len(allowed)]] for number, role in enumerate(ROLES)}
 
 
-def _window_seed(plan: LaunchPlan, index: int) -> int:
-    """Return a seed of its own for every point of every launch: block tables are drawn anew."""
-    return (plan.seed * 1_000_003 + plan.launch) * 1_000_003 + index
+def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:
+    """Return the seed of a point's block tables: new in every launch, the same for every transport of one transfer."""
+    return zlib.crc32(repr((plan.seed, plan.launch, transfer_key(planned.point))).encode())

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from suite.kv.pool import Pool
 
 ADDRESS, LENGTH, DEVICE = range(3)
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -80,12 +83,13 @@ def kv_plan(
     `tables` are the block tables of both sides, shape (B,): block `tables[0][i]`
     of the prefill pool goes to block `tables[1][i]` of the decode pool, so the
     KV cache arrives where decode will look for it. `shuffle` puts the rows in
-    random order: neighbours are then not contiguous, and nothing merges.
+    a random order in which no two neighbours are contiguous, so nothing merges
+    (with a handful of rows there may be no such order).
     """
     unit_bytes = source.layout.unit_bytes(unit)
     addresses = [pool.unit_addresses(table, unit) for pool, table in zip((source, destination), tables, strict=True)]
     if shuffle is not None:
-        order = shuffle.permutation(len(addresses[0]))
+        order = _apart(addresses, unit_bytes, shuffle)
         addresses = [side[order] for side in addresses]
     return rows(
         addresses[0],
@@ -95,6 +99,19 @@ def kv_plan(
         destination_device=destination.device,
         logical_bytes=source.layout.logical_bytes(tokens),
     )
+
+
+def _apart(addresses: Sequence[NDArray[np.uint64]], nbytes: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random order of rows; chance neighbours (about one in a plan) are swapped away."""
+    order = rng.permutation(len(addresses[0]))
+    for _ in range(_TRIES):
+        follows = [side[order[:-1]] + np.uint64(nbytes) == side[order[1:]] for side in addresses]
+        joined = np.flatnonzero(follows[0] & follows[1]) + 1
+        if not len(joined):
+            break
+        for row, other in zip(joined, rng.integers(len(order), size=len(joined)), strict=True):
+            order[[row, other]] = order[[other, row]]
+    return np.asarray(order)
 
 
 def _table(addresses: NDArray[np.uint64], nbytes: int, device: int) -> NDArray[np.uint64]:
