@@ -7,8 +7,9 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from perf.draft import lost
 from perf.identity import CEILING
-from perf.launch import SERVER, LaunchPlan, PointFailed, launched, lost, region_size, worker_environment
+from perf.launch import SERVER, LaunchPlan, PointFailed, launched, region_size, worker_environment
 from perf.record import Failure
 from perf.spec import points, schedule
 from suite.errors import KvgaugeError, Missing
@@ -84,7 +85,6 @@ def _records(
     for launch, order in enumerate(schedule(planned, launches, options.seed)):
         plan = LaunchPlan(
             launch=launch,
-            setup="default",
             environment=environment,
             logs=folder.logs,
             seed=options.seed,
@@ -106,7 +106,7 @@ def _launch(
                 while left:
                     position, index = left.popleft()
                     if losses[index] >= _LOSSES:
-                        yield lost(plan, position, planned[index], _given_up())
+                        yield lost(plan.launch, position, planned[index], _given_up())
                         continue
                     try:
                         record = launch.measure(index, position, planned[index])

@@ -187,28 +187,33 @@ class NixlEndpoint:
 
 
 class NixlTransfer:
-    """A prepared NIXL request. `post` and `poll` are all that a window calls."""
+    """A prepared NIXL request. `post` and `poll` are all that a window calls.
 
-    __slots__ = ("_check", "_endpoint", "_handle", "_lists", "_post", "_tag", "posted_descriptors")
+    Both make the call that `nixl_agent.transfer` and `check_xfer_state` make,
+    without the frame around it: with that frame a 4 KiB sample took 5 % longer
+    than in a bare loop, without it 1 % (perf/bench).
+    """
+
+    __slots__ = ("_check", "_handles", "_post", "_request", "_success", "_tag", "posted_descriptors")
 
     def __init__(
         self, endpoint: NixlEndpoint, handle: Any, lists: tuple[Any, Any], tag: bytes, descriptors: int
     ) -> None:
-        agent = endpoint._agent  # noqa: SLF001  both halves of one adapter
-        self._endpoint = endpoint
-        self._post, self._check = agent.transfer, agent.check_xfer_state
-        self._handle = handle
-        self._lists: tuple[Any, ...] = lists
+        bindings = endpoint._agent.agent  # noqa: SLF001  both halves of one adapter
+        self._post, self._check = bindings.postXferReq, bindings.getXferStatus
+        self._success = endpoint._bindings.NIXL_SUCCESS  # noqa: SLF001  as above
+        self._request = handle._handle  # noqa: SLF001  as above, of NIXL's Python half
+        self._handles: tuple[Any, ...] = (handle, *lists)
         self._tag = tag
         self.posted_descriptors = descriptors
 
     def post(self) -> State:
         """Post; on one host the copy often runs inside this call."""
-        return _DONE if self._post(self._handle, self._tag) == "DONE" else _PENDING
+        return _DONE if self._post(self._request, self._tag) == self._success else _PENDING
 
     def poll(self) -> State:
-        """Ask for the state, which drives UCX on."""
-        return _DONE if self._check(self._handle) == "DONE" else _PENDING
+        """Ask for the state, which drives UCX on; NIXL raises for a failure."""
+        return _DONE if self._check(self._request) == self._success else _PENDING
 
     def finish(self) -> None:
         """Nothing to scatter: the bytes went to their places."""
@@ -218,14 +223,11 @@ class NixlTransfer:
         raise Unsupported("cannot-cancel", "NIXL has no cancel that proves the writes have stopped")
 
     def release(self) -> None:
-        """Release the request and both descriptor lists."""
-        if self._handle is None:
-            return
-        self._handle.release()
-        for descriptors in self._lists:
-            descriptors.release()
-        self._handle = self._post = self._check = None
-        self._lists = ()
+        """Release the request and both descriptor lists; the agent cannot die before they are gone."""
+        for handle in self._handles:
+            handle.release()
+        self._handles = ()
+        self._post = self._check = None
 
 
 def _load() -> tuple[Any, Any]:

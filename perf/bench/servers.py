@@ -1,0 +1,70 @@
+"""Bare loops beside our window: the same handles and the same bytes, with nothing of ours around them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from perf.server import PointServer
+from perf.window import ACKNOWLEDGED, await_tag
+from suite.kv import stamp
+
+if TYPE_CHECKING:
+    from suite.transports.nixl import NixlTransfer
+
+_IOV_MAX = 1024
+
+
+class BareServer(PointServer):
+    """A worker that can also be asked to do a window's work the shortest way."""
+
+    def bare_nixl(self) -> dict[str, int]:
+        """Post every handle of the window by NIXL's own two calls."""
+        agent = self._endpoint._agent  # type: ignore[attr-defined]  # NixlEndpoint, not any endpoint
+        transfers: list[NixlTransfer] = self._transfers  # type: ignore[assignment]  # as above
+        requests = [(one._handles[0], self._tag(index)) for index, one in enumerate(transfers)]
+        start = time.perf_counter_ns()
+        for handle, tag in requests:
+            state = agent.transfer(handle, tag)
+            while state == "PROC":
+                state = agent.check_xfer_state(handle)
+        elapsed = time.perf_counter_ns() - start
+        await_tag(self._endpoint, ACKNOWLEDGED)
+        return {"elapsed_ns": elapsed}
+
+    def bare_copy(self, pid: int) -> dict[str, int]:
+        """Read every row of the window with `process_vm_readv`, as many rows a call as the kernel takes."""
+        call = ctypes.CDLL(None, use_errno=True).process_vm_readv
+        sides = [
+            [np.ascontiguousarray(side[:, :2]) for plan in self._window for side in [getattr(plan.merged(), name)]]
+            for name in ("destination", "source")
+        ]
+        calls: list[tuple[Any, ...]] = []
+        for local, remote in zip(*sides, strict=True):
+            for start in range(0, len(local), _IOV_MAX):
+                count = len(local[start : start + _IOV_MAX])
+                pointers = [ctypes.c_void_p(side[start:].ctypes.data) for side in (local, remote)]
+                calls.append((pid, pointers[0], count, pointers[1], count, 0))
+        begin = time.perf_counter_ns()
+        for arguments in calls:
+            call(*arguments)
+        return {"elapsed_ns": time.perf_counter_ns() - begin}
+
+    def pid(self) -> int:
+        """Return the process id."""
+        return os.getpid()
+
+    def content(self, side: Literal["fill", "check"]) -> dict[str, int]:
+        """Time one write, or one check, of the whole region."""
+        content = stamp.uniform(self._region.nbytes // stamp.WORD, self._side, 1)
+        words = self._words()
+        begin = time.perf_counter_ns()
+        if side == "fill":
+            stamp.fill(words, content)
+        elif stamp.first_difference(words, content) is not None:
+            raise AssertionError("the region was not filled")
+        return {"elapsed_ns": time.perf_counter_ns() - begin}
