@@ -53,7 +53,9 @@ def main() -> None:
         _refuse_shadowed_rooms()
         kvgauge.main(prog_name="kvgauge", standalone_mode=True)
     except KvgaugeError as error:
-        click.echo(f"kvgauge: {error}", err=True)
+        click.echo(f"kvgauge: {error.message}", err=True)
+        for line in error.hint.splitlines():
+            click.echo(f"  {line}", err=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)

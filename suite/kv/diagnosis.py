@@ -1,7 +1,7 @@
 """What went wrong with which bytes: words are decoded only after a check has failed.
 
 Every descriptor whose destination is not as it must be gets one name. The
-first that fits wins: untouched, stale, swapped, shifted, torn, corrupt; and for
+first that fits wins: untouched, stale, torn, swapped, shifted, corrupt; and for
 bytes that nobody was to write: overrun (they follow a descriptor), stray.
 """
 
@@ -77,10 +77,19 @@ class _Descriptor:
         return int(np.argmax(self.wrong))
 
     @property
+    def right(self) -> NDArray[np.uint64]:
+        """What it must hold."""
+        return stamp.consecutive(stamp.identity(self.epoch, stamp.Side.PREFILL, self.origin), len(self.got))
+
+    @property
+    def paint(self) -> NDArray[np.uint64]:
+        """What it held before the window."""
+        return stamp.consecutive(stamp.identity(self.epoch, stamp.Side.DECODE, self.place), len(self.got))
+
+    @property
     def untouched(self) -> NDArray[np.bool_]:
         """Which words are still the paint from before the window."""
-        painted = stamp.identity(self.epoch, stamp.Side.DECODE, self.place)
-        return np.asarray(self.got == stamp.consecutive(painted, len(self.got)))
+        return np.asarray(self.got == self.paint)
 
     @property
     def first(self) -> stamp.Identity:
@@ -162,16 +171,19 @@ def _stale(row: _Descriptor, _places: Places) -> tuple[Fault, str] | None:
 
 
 def _torn(row: _Descriptor, _places: Places) -> tuple[Fault, str] | None:
-    if (row.untouched | ~row.wrong).all():
-        return Fault.TORN, f": {row.wrong.sum() * stamp.WORD} of {len(row.got) * stamp.WORD} bytes did not arrive"
+    """Name what arrived in part: every byte, for a cut may lie inside a word, is right or still paint."""
+    got, right, paint = (_bytes(words) for words in (row.got, row.right, row.paint))
+    if ((got == right) | (got == paint)).all():
+        return Fault.TORN, f": {row.wrong.sum()} of {len(row.got)} words did not arrive whole"
     return None
 
 
 def _misplaced(row: _Descriptor, places: Places) -> tuple[Fault, str] | None:
-    first = row.first
+    at = int(np.argmax(row.wrong & ~row.untouched))  # what lies too far behind leaves paint before itself
+    first = stamp.decode(int(row.got[at]))
     if first.side != stamp.Side.PREFILL or first.epoch != row.epoch:
         return None
-    distance = (first.position - row.origin - row.at) * stamp.WORD
+    distance = (first.position - row.origin - at) * stamp.WORD
     if abs(distance) < len(row.got) * stamp.WORD:
         return Fault.SHIFTED, f": {distance:+d} bytes"
     return Fault.SWAPPED, f": holds the prefill pool's {places.source(first.position * stamp.WORD)}"
@@ -179,15 +191,17 @@ def _misplaced(row: _Descriptor, places: Places) -> tuple[Fault, str] | None:
 
 def _shifted_inside_words(row: _Descriptor, _places: Places) -> tuple[Fault, str] | None:
     """Name content that lies off by less than a word, which no word can say of itself."""
-    origin = stamp.identity(row.epoch, stamp.Side.PREFILL, row.origin)
-    right = stamp.consecutive(origin, len(row.got)).view(np.uint8)
-    got = np.ascontiguousarray(row.got).view(np.uint8)
+    got, right = _bytes(row.got), _bytes(row.right)
     for shift in range(1, stamp.WORD):
         if np.array_equal(got[:-shift], right[shift:]):
             return Fault.SHIFTED, f": {shift:+d} bytes"
         if np.array_equal(got[shift:], right[:-shift]):
             return Fault.SHIFTED, f": {-shift:+d} bytes"
     return None
+
+
+def _bytes(words: NDArray[np.uint64]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(words).view(np.uint8)
 
 
 def _wrong_gaps(

@@ -38,6 +38,8 @@ class Plan:
 
     def merged(self) -> Plan:
         """Join neighbouring rows that are contiguous on both sides, as NIXL does for prepared transfers."""
+        if not len(self):
+            return self
         starts = np.flatnonzero(np.concatenate(([True], ~_follows(self.source) | ~_follows(self.destination))))
         lengths = np.add.reduceat(self.source[:, LENGTH], starts)
         return Plan(

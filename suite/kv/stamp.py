@@ -106,7 +106,7 @@ def landed(plans: Sequence[Plan], *, words: int, source: int, destination: int, 
     end = begin + _words(to_rows[order, LENGTH])
     if (end[:-1] > begin[1:]).any():
         raise BadInput("overlap", "two rows of a window write the same destination bytes")
-    if begin[0] < 0 or end[-1] > words:
+    if (begin < 0).any() or (end > words).any():
         raise BadInput("outside", "a row of the plan writes outside its region")
     arrived = np.uint64(identity(epoch, Side.PREFILL)) + _words(from_rows[order, ADDRESS] - np.uint64(source)).astype(
         np.uint64

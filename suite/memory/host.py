@@ -32,18 +32,19 @@ class HostRegion:
     def __init__(self, nbytes: int, pages: Literal["4k", "huge"] = "huge") -> None:
         self.nbytes = nbytes
         try:
-            self._map = mmap.mmap(-1, nbytes + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            pages_of_its_own = mmap.mmap(-1, nbytes + HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         except OSError as error:
             raise Missing(
                 "no-memory", f"no {nbytes} bytes of memory for a region: {error}", "use a smaller sweep"
             ) from error
-        self._map.madvise(mmap.MADV_HUGEPAGE if pages == "huge" else mmap.MADV_NOHUGEPAGE)
-        whole = np.frombuffer(self._map, np.uint8)
+        pages_of_its_own.madvise(mmap.MADV_HUGEPAGE if pages == "huge" else mmap.MADV_NOHUGEPAGE)
+        whole = np.frombuffer(pages_of_its_own, np.uint8)  # the last view of it unmaps the pages
         start = -whole.ctypes.data % HUGE_PAGE
         self._bytes = whole[start : start + nbytes]
         self.address = int(self._bytes.ctypes.data)
+        neighbours = _huge_bytes(self.address)  # the kernel may have joined this mapping to an older region's
         self._bytes[:: mmap.PAGESIZE] = 0
-        self.allocation = "huge" if _huge_bytes(self.address) >= _ALL * nbytes else "4k"
+        self.allocation = "huge" if _huge_bytes(self.address) - neighbours >= _ALL * nbytes else "4k"
 
     def view(self) -> NDArray[np.uint8]:
         """Return the bytes themselves, shape (nbytes,): host memory needs no copy to be checked."""

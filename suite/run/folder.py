@@ -61,14 +61,15 @@ class RunFolder:
 
 def create(out: Path | None) -> RunFolder:
     """Make a new run folder: `out`, or `runs/<UTC time>`; refuses a folder that already holds a run."""
-    path = out or _fresh_name()
+    path = out or RUNS
     try:
         path.mkdir(parents=True, exist_ok=True)
+        path = out or _fresh()
         folder = RunFolder(path)
         if folder.samples.exists() or folder.manifest.exists():
             raise BadInput("run-exists", f"{path} already holds a run", "choose another folder with --out")
         folder.logs.mkdir(exist_ok=True)
-        folder.samples.touch()
+        folder.samples.touch(exist_ok=False)  # of two at once, one is refused
     except OSError as error:
         raise BadInput(
             "no-run-folder", f"cannot write to {path}: {error.strerror}", "choose a folder with --out"
@@ -79,14 +80,25 @@ def create(out: Path | None) -> RunFolder:
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that it is either complete or not there."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def _fresh_name() -> Path:
+def _fresh() -> Path:
+    """Make a folder of the time's name; making it is what claims the name, as two runs may start in one second."""
     stem = datetime.now(UTC).strftime("%Y-%m-%dT%H-%M-%SZ")
-    candidates = (RUNS / (stem if not n else f"{stem}-{n}") for n in range(100))
-    return next((path for path in candidates if not path.exists()), RUNS / f"{stem}-{os.getpid()}")
+    path, number = RUNS / stem, 0
+    while True:
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            path = RUNS / f"{stem}-{number}"
+        else:
+            return path

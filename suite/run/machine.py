@@ -6,6 +6,7 @@ import os
 import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,24 +29,32 @@ STEERING = ("DYN_KVBM_", "NIXL_", "UCX_", "CUFILE_", "TRTLLM_", "MC_")  # variab
 
 REDACTED = "<redacted>"
 _SECRET_NAME = re.compile(
-    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE|AUTH|COOKIE|_KEY$|^KEY$", re.I
+    r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|PRIVATE|AUTH|COOKIE|_KEY$|^KEY$|(?<!BY)PASS$|_PWD$",
+    re.I,
 )
 _SECRET_VALUE = re.compile(
-    r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)"  # user:password in a URL
+    r"(?<=://)[^/\s]+(?=@)"  # user, :password or token in a URL
     r"|\b(?:gh[pousr]_|github_pat_|hf_|sk-|xox[baprs]-|glpat-|AKIA|ASIA)[A-Za-z0-9_\-]{8,}"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"  # JSON web token
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*"
-    r"|(?i:(?<=bearer )\S+)",
+    r"|(?i:(?<=bearer )|(?<=authorization: basic ))\S+",
     re.DOTALL,
+)
+_ASSIGNED = re.compile(  # --password=x, ?token=x&, AccountKey=x; and "secret": "x" inside a longer text; not --tokens=4096
+    r"((?:TOKEN(?!IZ|S=\d+\b)|SECRET|PASSW|PASSPHRASE|CREDENTIAL|(?:API|ACCESS|ACCOUNT|PRIVATE)[_-]?KEY|SIGNATURE|COOKIE)"
+    r"[\w-]*(?:\s*=\s*|[\"']\s*:\s*|:\s+)[\"']?)[^\s&;,\"']+",
+    re.I,
 )
 _MAX_VALUE = 4_000
 
 
 def redact(text: str) -> str:
     """Return `text` without what looks like a secret, and with the home folder as `~`."""
-    shown = _SECRET_VALUE.sub(REDACTED, text[:_MAX_VALUE])
+    shown = _ASSIGNED.sub(rf"\1{REDACTED}", _SECRET_VALUE.sub(REDACTED, text))
     home = os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is no home
-    return shown.replace(home, "~") if len(home) > 1 else shown
+    if len(home) > 1:
+        shown = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", shown)
+    return shown[:_MAX_VALUE]  # cut last: half a secret is not recognised
 
 
 def redacted_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -58,7 +67,14 @@ def redacted_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 def redacted_command(arguments: Iterable[str]) -> list[str]:
     """Return a command line fit for disk."""
-    return [redact(argument) for argument in arguments]
+    return [
+        REDACTED if not argument.startswith("--") and _names_a_secret(option, argument) else redact(argument)
+        for option, argument in pairwise(["", *arguments])
+    ]
+
+
+def _names_a_secret(option: str, argument: str) -> bool:
+    return option.startswith("-") and "=" not in option and bool(_ASSIGNED.search(f"{option}={argument}"))
 
 
 def describe() -> dict[str, str | int]:

@@ -26,6 +26,7 @@ import numpy as np
 from suite.errors import Missing, PeerLost, TransferFailed, Unsupported
 from suite.transports import evidence
 from suite.transports.base import Op, State, Traits
+from suite.transports.libraries import absent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 PACKAGES = ("nixl_cu13", "nixl_cu12")  # not `nixl`: without CUDA it imports torch to choose between these two
 _MEMORY = {"host": "DRAM", "cuda": "VRAM", "file": "FILE"}
 _OPERATIONS: dict[Op, evidence.Operation] = {Op.WRITE: "put", Op.READ: "get"}
+_LIBRARIES = dict.fromkeys(("GDS", "GDS_MT"), ("libcuda.so.1", "libcudart.so.12", "libcufile.so.0"))
 _DONE, _PENDING = State.DONE, State.PENDING
 
 
@@ -70,6 +72,8 @@ def missing_for(backend: str) -> str | None:
         return "NIXL is not installed (pip install --no-deps nixl-cu12)"
     if not any(_plugin_files(package, backend)):
         return f"{package} has no plug-in for {backend}"
+    if lacking := absent(_LIBRARIES.get(backend, ())):
+        return f"{', '.join(lacking)} not found (NVIDIA driver, CUDA runtime, cuFile)"
     return None
 
 

@@ -61,6 +61,7 @@ class Posts:
 
     def __init__(self, posted_descriptors: int, post: Callable[[], object]) -> None:
         self.posted_descriptors = posted_descriptors
+        self.kept: Any = None  # what must live as long as the transfer
         self._post = post
 
     def post(self) -> State:
@@ -119,7 +120,7 @@ def delivers_the_former_epoch(real: Any, _number: int, op: Op, plan: Plan, peer:
     local = plan.source if op is Op.WRITE else plan.destination
     kept = np.empty(int(local[:, LENGTH].sum()), np.uint8)
     former = local.copy()
-    former[:, ADDRESS] = kept.ctypes.data + np.concatenate(([0], np.cumsum(local[:-1, LENGTH])))
+    former[:, ADDRESS] = np.uint64(kept.ctypes.data) + np.cumsum(local[:, LENGTH]) - local[:, LENGTH]
     cached = real.prepare(op, replace(plan, source=former), peer, b"") if op is Op.WRITE else None
     full = False
 
@@ -136,7 +137,9 @@ def delivers_the_former_epoch(real: Any, _number: int, op: Op, plan: Plan, peer:
         if tag:
             real.notify(peer, tag)
 
-    return Posts(honest.posted_descriptors, post)
+    transfer = Posts(honest.posted_descriptors, post)
+    transfer.kept = kept  # the rows of `former` hold its addresses only
+    return transfer
 
 
 def _copy(to: Any, of: Any) -> None:
