@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from perf.spec import SweepSpec
+    from perf.sweep import Options
     from suite.run.folder import RunFolder
 
 _OPTIONS = (
@@ -36,10 +37,13 @@ def measuring(command: Callable[..., None]) -> Callable[..., None]:
     return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), command)
 
 
-@click.command()
+@click.command(short_help="Measure a sweep: a preset or a TOML file.")
 @click.argument("spec", default="quick", metavar="[SPEC.toml|PRESET]")
+@click.option(
+    "--resume", type=click.Path(path_type=Path, file_okay=False), help="Go on with an interrupted run folder."
+)
 @measuring
-def sweep(spec: str, **options: Any) -> None:
+def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     """Measure a sweep on this machine; the report is `kvgauge report`'s.
 
     SPEC is a TOML file or a preset: quick (the default) or standard.
@@ -48,12 +52,17 @@ def sweep(spec: str, **options: Any) -> None:
     Examples:
       kvgauge sweep
       kvgauge sweep standard --out runs/monday --seed 7
+      kvgauge sweep --resume runs/monday
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from perf.spec import load_spec
 
-    folder = run_sweep(load_spec(spec), {}, **options)
+    try:
+        folder = _resume(resume, options) if resume else run_sweep(load_spec(spec), {}, **options)
+    except Interrupted as interrupted:
+        click.echo(f"interrupted; go on with: kvgauge sweep --resume {interrupted.folder.path}", err=True)
+        raise
     print_results(folder, as_json=options["as_json"])
-    click.echo(f"{folder.path}", err=True)
+    click.echo(f"run: {folder.path}", err=True)
 
 
 def run_sweep(
@@ -67,19 +76,36 @@ def run_sweep(
     as_json: bool,
 ) -> RunFolder:
     """Measure `spec` into a new run folder, with progress on stderr; Ctrl-C raises after all is on disk."""
+    from perf.sweep import Options
+    from suite.run.folder import create
+
+    chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
+    asked = Options(deadline_s=deadline_s, settings=settings, **chosen)
+    return _measured(spec, asked, create(out), quiet=quiet or as_json)
+
+
+def _resume(path: Path, options: Mapping[str, Any]) -> RunFolder:
+    from dataclasses import replace
+
+    from perf.sweep import resumed
+
+    if options["out"] is not None or options["seed"] is not None:
+        raise click.UsageError("--resume takes the folder and the seed of the run it goes on with")
+    spec, asked, folder = resumed(path)
+    asked = replace(asked, deadline_s=options["deadline_s"])
+    return _measured(spec, asked, folder, quiet=options["quiet"] or options["as_json"])
+
+
+def _measured(spec: SweepSpec, asked: Options, folder: RunFolder, *, quiet: bool) -> RunFolder:
     from rich.console import Console
 
     from perf.progress import watching
-    from perf.sweep import Options, measure
-    from suite.run import folder as run_folder
+    from perf.sweep import measure
 
-    chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
-    options = Options(deadline_s=deadline_s, settings=settings, **chosen)
-    folder = run_folder.create(out)
     signal.signal(signal.SIGTERM, _interrupt)  # what a scheduler sends is as good as Ctrl-C
-    with watching(Console(stderr=True), quiet=quiet or as_json) as watcher:
+    with watching(Console(stderr=True), quiet=quiet) as watcher:
         try:
-            measure(spec, folder, options, watcher)
+            measure(spec, folder, asked, watcher)
         except KeyboardInterrupt:
             raise Interrupted(folder) from None
     return folder

@@ -81,7 +81,8 @@ class Draft:
 
     def failed(self, failed: WorkerFailed) -> PointRecord:
         """Return the record of a lost point."""
-        failure = Failure(role=failed.role, phase=failed.phase, reason=failed.reason, detail=failed.detail[:20_000])
+        reason, detail = failed.reason[:200], failed.detail[:20_000]  # a worker gone mad may say anything
+        failure = Failure(role=failed.role, phase=failed.phase, reason=reason, detail=detail)
         return self.record("failed", failure=failure)
 
     def record(self, status: str, *, verified: bool = False, failure: Failure | None = None) -> PointRecord:

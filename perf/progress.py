@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Silent:
     """Says nothing."""
 
-    def started(self, launches: int, points: int) -> None:
+    def started(self, launches: int, points: int, *, done: int = 0) -> None:
         """Say nothing."""
 
     def measured(self, record: PointRecord) -> None:
@@ -44,9 +44,10 @@ class _Lines:
         self._begun = time.monotonic()
         self._launches = self._points = self._done = 0
 
-    def started(self, launches: int, points: int) -> None:
-        self._launches, self._points = launches, points
-        self.note(f"{points} points in each of {launches} launches")
+    def started(self, launches: int, points: int, *, done: int = 0) -> None:
+        self._launches, self._points, self._done = launches, points, done
+        already = f", {done} of {launches * points} are done" if done else ""
+        self.note(f"{points} points in each of {launches} launches{already}")
 
     def measured(self, record: PointRecord) -> None:
         self._done += 1
@@ -67,8 +68,8 @@ class _Bar(_Lines):
         super().__init__(console)
         self._progress = progress
 
-    def started(self, launches: int, points: int) -> None:
-        self._task = self._progress.add_task("starting", total=launches * points)
+    def started(self, launches: int, points: int, *, done: int = 0) -> None:
+        self._task = self._progress.add_task("starting", total=launches * points, completed=done)
         self._progress.refresh()
 
     def measured(self, record: PointRecord) -> None:

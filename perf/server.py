@@ -114,10 +114,8 @@ class PointServer:
         """Compare every byte of this worker's region with what it must be after the window."""
         words = self._words()
         content = self._content(epoch)
-        findings: list[str] = []
-        if content_of.first_difference(words, content) is not None:
-            findings = self._findings(epoch)
-        return {"bytes": self._region.nbytes, "findings": findings}
+        wrong = content_of.first_difference(words, content)
+        return {"bytes": self._region.nbytes, "findings": [] if wrong is None else self._findings(epoch, wrong)}
 
     def close(self) -> dict[str, Any]:
         """Take the point down; the initiator returns its evidence."""
@@ -140,17 +138,18 @@ class PointServer:
             epoch=epoch,
         )
 
-    def _findings(self, epoch: int) -> list[str]:
-        """Say what is wrong, after a moment in which late bytes may still arrive."""
+    def _findings(self, epoch: int, wrong: int) -> list[str]:
+        """Say what is wrong, word `wrong` first, after a moment in which late bytes may still arrive."""
         if self._side is content_of.Side.PREFILL:
             return ["the source itself was changed"]
         before = self._diagnose(epoch)
         time.sleep(_LATE_S)
         after = self._diagnose(epoch)
-        if not after:
-            missing = sum(finding.count for finding in before)
-            return [str(diagnosis.Finding(diagnosis.Fault.LATE, missing, before[0].example))]
-        return [str(finding) for finding in after]
+        if after:
+            return [str(finding) for finding in after]
+        late = sum(finding.count for finding in before) or 1  # none where the last bytes came just after the check
+        place = workload.places(self._work, self._region.nbytes).destination(wrong * content_of.WORD)
+        return [str(diagnosis.Finding(diagnosis.Fault.LATE, late, place))]
 
     def _diagnose(self, epoch: int) -> tuple[diagnosis.Finding, ...]:
         return diagnosis.diagnose(

@@ -8,22 +8,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from perf.draft import lost
-from perf.identity import CEILING
+from perf.identity import CEILING, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched, region_size, worker_environment
+from perf.reading import read_records
 from perf.record import Failure
-from perf.spec import points, schedule
-from suite.errors import KvgaugeError, Missing
+from perf.spec import check_spec, points, schedule
+from suite.errors import BadInput, KvgaugeError, Missing
 from suite.run import machine, manifest
+from suite.run.folder import RunFolder, reopen
 from suite.transports import base
 from suite.units import format_bytes
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from perf.record import PointRecord
     from perf.spec import PlannedPoint, SweepSpec
-    from suite.run.folder import RunFolder
 
 DEADLINE_S = 30.0
 _LOSSES = 2  # a point that has cost so many launches is not tried again
@@ -33,8 +35,8 @@ _PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 class Watcher(Protocol):
     """Who is told how a sweep gets on; never inside a timed region."""
 
-    def started(self, launches: int, points: int) -> None:
-        """So much will be measured."""
+    def started(self, launches: int, points: int, *, done: int = 0) -> None:
+        """Take how much there is, and how many points of it an earlier run has done."""
 
     def measured(self, record: PointRecord) -> None:
         """Take a point that ended, well or not."""
@@ -54,7 +56,10 @@ class Options:
 
 
 def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watcher) -> None:
-    """Measure `spec` into `folder`; whatever happens, what was measured and the manifest stay."""
+    """Measure `spec` into `folder`; whatever happens, what was measured and the manifest stay.
+
+    Points of launches that `folder` already has are not measured again.
+    """
     planned, notes = _runnable(points(spec))
     started = manifest.begin(
         seed=options.seed,
@@ -64,10 +69,11 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     folder.write_manifest(started)
     for note in notes:
         watcher.note(note)
-    watcher.started(spec.launches, len(planned))
+    left = _left(planned, spec.launches, options.seed, folder)
+    watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
     try:
-        for record in _records(planned, spec.launches, folder, options):
+        for record in _records(planned, left, folder, options):
             folder.append(record.model_dump(mode="json", by_alias=True))
             watcher.measured(record)
         complete = True
@@ -75,14 +81,40 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
         folder.write_manifest(manifest.end(started, complete=complete))
 
 
+def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
+    """Return what a run folder's manifest says was asked for, and the folder, to go on with it."""
+    asked = manifest.read(RunFolder(path).manifest)
+    spec = check_spec(asked.get("spec"), source=f"{path}/manifest.json, spec")
+    seed, settings = asked.get("seed"), asked.get("settings")
+    if not isinstance(seed, int) or not isinstance(settings, dict):
+        raise BadInput("bad-manifest", f"{path}/manifest.json has no seed or no settings", "start a new run")
+    return spec, Options(seed=seed, settings=settings), reopen(path)
+
+
+def _left(
+    planned: Sequence[PlannedPoint], launches: int, seed: int, folder: RunFolder
+) -> dict[int, list[tuple[int, int]]]:
+    """Return launch -> (position, index) of the points that `folder` has no record of; finished launches are left out."""
+    done = {(record.launch, point_key(record.point)) for record in read_records(folder.samples)[0]}
+    left = {
+        launch: [
+            (position, index)
+            for position, index in enumerate(order)
+            if (launch, point_key(planned[index].point)) not in done
+        ]
+        for launch, order in enumerate(schedule(planned, launches, seed))
+    }
+    return {launch: points for launch, points in left.items() if points}
+
+
 def _records(
-    planned: Sequence[PlannedPoint], launches: int, folder: RunFolder, options: Options
+    planned: Sequence[PlannedPoint], left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
 ) -> Iterator[PointRecord]:
     size = region_size(planned)
     _require_memory(2 * (size + _PROCESS_BYTES))
     environment = worker_environment(sorted({one.point.transport for one in planned}))
     losses: Counter[int] = Counter()
-    for launch, order in enumerate(schedule(planned, launches, options.seed)):
+    for launch, order in left.items():
         plan = LaunchPlan(
             launch=launch,
             environment=environment,
@@ -92,7 +124,7 @@ def _records(
             deadline_s=options.deadline_s,
             server=options.server,
         )
-        yield from _launch(plan, planned, deque(enumerate(order)), losses)
+        yield from _launch(plan, planned, deque(order), losses)
 
 
 def _launch(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from suite.run.folder import RunFolder
 
 
-@click.command()
+@click.command(short_help="The main job: measure what is selected, write a report.")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TensorRT-LLM engine YAML with cache_transceiver_config."
 )
@@ -53,7 +53,7 @@ def run(config: Path | None, ignore_settings: bool, spec: str, **options: Any) -
         sys.exit(Exit.VERDICT_FAILED)
 
 
-@click.command()
+@click.command(short_help="Write the report of a run again.")
 @click.argument("folder", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
 def report(folder: Path | None) -> None:
     """Write report.html of a run folder again; the newest run of runs/ by default.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from perf.analysis import summarise
@@ -10,11 +9,10 @@ from perf.reading import read_records
 from perf.verdict import verdict
 from suite.errors import BadInput
 from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
+from suite.run.manifest import read as read_manifest
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_MAX_MANIFEST = 16 << 20
 
 
 def write_report(path: Path) -> Path:
@@ -23,7 +21,7 @@ def write_report(path: Path) -> Path:
     from reports.html import render
 
     folder = RunFolder(path)
-    manifest = _manifest(folder.manifest)
+    manifest = read_manifest(folder.manifest)
     records, notes = read_records(folder.samples)
     summaries = summarise(records)
     data = report_data(manifest, summaries, verdict(summaries), notes, run=path.resolve().name)
@@ -43,20 +41,3 @@ def newest() -> Path:
     if not runs:
         raise BadInput("no-runs", f"no run in {RUNS}/", "make one with kvgauge run, or name its folder")
     return runs[-1].parent
-
-
-def _manifest(path: Path) -> dict[str, object]:
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_MANIFEST + 1)
-    except OSError as error:
-        raise BadInput(
-            "no-run", f"{path}: {error.strerror}", "name a folder that kvgauge run or sweep wrote"
-        ) from error
-    try:
-        manifest = json.loads(text) if len(text) <= _MAX_MANIFEST else None
-    except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict):
-        raise BadInput("bad-manifest", f"{path} is not a manifest: at most 16 MiB of JSON, an object")
-    return manifest

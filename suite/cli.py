@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import entry_points
-from importlib.util import find_spec
-from pathlib import Path
+from typing import NoReturn
 
 import click
 
-from suite.errors import BadInput, Exit, KvgaugeError
-
-_ROOMS = ("suite", "conformance", "perf", "reports")
+from suite.errors import Exit, KvgaugeError
+from suite.rooms import refuse_shadowed_rooms
 
 
 class _Commands(click.Group):
@@ -37,25 +36,21 @@ def kvgauge() -> None:
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
 
 
-def _refuse_shadowed_rooms() -> None:
-    """Stop when a folder of the user's hides one of ours: its code would run instead."""
-    home = Path(__file__).parent.parent
-    for room in _ROOMS:
-        spec = find_spec(room)
-        if spec is None or spec.origin is None or Path(spec.origin).parent.parent != home:
-            where = spec.origin or spec.submodule_search_locations if spec else "nowhere"
-            raise BadInput("shadowed", f"`import {room}` finds {where}, not kvgauge's own", "run from another folder")
-
-
-def main() -> None:
-    """Run the command line; a `KvgaugeError` becomes its message and exit code."""
+def main() -> NoReturn:
+    """Run the command line; a `KvgaugeError` becomes its message and exit code, Ctrl-C becomes 130."""
     try:
-        _refuse_shadowed_rooms()
-        kvgauge.main(prog_name="kvgauge", standalone_mode=True)
+        refuse_shadowed_rooms()
+        sys.exit(kvgauge.main(prog_name="kvgauge", standalone_mode=False))
     except KvgaugeError as error:
         click.echo(f"kvgauge: {error.message}", err=True)
         for line in error.hint.splitlines():
             click.echo(f"  {line}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:  # `kvgauge report | head`: the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(Exit.GOOD)

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from suite.errors import BadInput
 
@@ -18,6 +18,7 @@ RUNS = Path("runs")
 SAMPLES = "samples.jsonl"
 MANIFEST = "manifest.json"
 REPORT = "report.html"
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,32 @@ def create(out: Path | None) -> RunFolder:
             "no-run-folder", f"cannot write to {path}: {error.strerror}", "choose a folder with --out"
         ) from error
     return folder
+
+
+def reopen(path: Path) -> RunFolder:
+    """Return an existing run folder, ready to be appended to: a torn last line is cut off first."""
+    folder = RunFolder(path)
+    try:
+        folder.logs.mkdir(exist_ok=True)
+        with folder.samples.open("r+b") as samples:
+            samples.truncate(_whole_lines(samples))
+    except OSError as error:
+        message = f"cannot resume {path}: {error.strerror}"
+        raise BadInput("no-run-folder", message, "name a folder that kvgauge sweep wrote") from error
+    return folder
+
+
+def _whole_lines(file: BinaryIO) -> int:
+    """Return how many bytes of `file` end with the last newline, looking from its end."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - _BLOCK)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+        end = start
+    return 0
 
 
 def write_whole(path: Path, text: str) -> None:

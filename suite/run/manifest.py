@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from suite.errors import BadInput
 from suite.run import machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 SCHEMA = 1
+_MAX_BYTES = 16 << 20
 
 
 def begin(*, seed: int, spec: Mapping[str, object], settings: Mapping[str, object]) -> dict[str, object]:
@@ -40,6 +44,23 @@ def end(manifest: Mapping[str, object], *, complete: bool) -> dict[str, object]:
     before = manifest["load_average"]
     loads = [*before, machine.load_average()] if isinstance(before, list) else [machine.load_average()]
     return {**manifest, "finished_at": now(), "complete": complete, "load_average": loads}
+
+
+def read(path: Path) -> dict[str, object]:
+    """Return a manifest that may come from anywhere: a JSON object of at most 16 MiB, or `BadInput`."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        hint = "name a folder that kvgauge run or sweep wrote"
+        raise BadInput("no-run", f"{path}: {error.strerror}", hint) from error
+    try:
+        manifest = json.loads(text) if len(text) <= _MAX_BYTES else None
+    except (ValueError, RecursionError):
+        manifest = None
+    if not isinstance(manifest, dict):
+        raise BadInput("bad-manifest", f"{path} is not a manifest", "a JSON object of at most 16 MiB")
+    return manifest
 
 
 def now() -> str:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from suite.transports.base import Role
 
 _IOV_MAX = 1024  # include/uapi/linux/uio.h, UIO_MAXIOV
-_CALL_BYTES = 1 << 30  # the kernel stops at 2 GiB less a page
+_CALL_BYTES = 1 << 29  # a call may come to twice that; the kernel stops at 2 GiB less a page
 _PR_SET_PTRACER = 0x59616D61  # include/uapi/linux/prctl.h: with Yama, who may reach into this process
 _TAG_BYTES = 4096
 _CALLS = {Op.WRITE: "process_vm_writev", Op.READ: "process_vm_readv"}
@@ -82,8 +82,7 @@ class CopyEndpoint:
         self._agent = agent
         self._address = b"\0kvgauge-" + secrets.token_hex(16).encode()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self._address)
-        self._socket.settimeout(0)
+        self._socket.bind(self._address)  # blocking: a peer whose queue is full (10 by default) is busy, not lost
         self._peers: dict[str, tuple[int, bytes]] = {}
 
     def register(self, region: Region) -> None:
@@ -113,7 +112,7 @@ class CopyEndpoint:
 
     def pid_of(self, peer: str) -> int:
         """Return the process id of a connected peer."""
-        return self._peers[peer][0]
+        return self._connected(peer)[0]
 
     def progress(self) -> Sequence[tuple[str, bytes]]:
         """Return new notifications; datagrams from anyone but a peer are dropped."""
@@ -121,18 +120,24 @@ class CopyEndpoint:
         arrived: list[tuple[str, bytes]] = []
         while True:
             try:
-                tag, sender = self._socket.recvfrom(_TAG_BYTES)
+                tag, sender = self._socket.recvfrom(_TAG_BYTES, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return arrived
             if sender in senders:
                 arrived.append((senders[sender], tag))
 
     def notify(self, peer: str, tag: bytes) -> None:
-        """Send `tag` to `peer`."""
+        """Send `tag` to `peer`; waits while it has too many notifications that it has not looked at."""
+        _, address = self._connected(peer)
         try:
-            self._socket.sendto(tag, self._peers[peer][1])
+            self._socket.sendto(tag, address)
         except OSError as error:
             raise PeerLost("peer-lost", f"copy: {peer} does not listen any more ({error})") from error
+
+    def _connected(self, peer: str) -> tuple[int, bytes]:
+        if peer not in self._peers:
+            raise TransferFailed("not-connected", f"copy: not connected to {peer!r}")
+        return self._peers[peer]
 
     def close(self) -> None:
         """Close the socket."""
@@ -220,7 +225,7 @@ def _transfer(op: Op, pid: int, chunk: _Chunk) -> None:
 
 
 def _chunks(local: NDArray[np.uint64], remote: NDArray[np.uint64]) -> list[_Chunk]:
-    """Cut the rows into calls of at most `_IOV_MAX` vectors and about `_CALL_BYTES` bytes."""
+    """Cut the rows into calls of at most `_IOV_MAX` vectors and less than twice `_CALL_BYTES` bytes."""
     local, remote = _split_long(local), _split_long(remote)
     lengths = local[:, LENGTH].astype(np.int64)
     group = (np.cumsum(lengths) - lengths) // _CALL_BYTES

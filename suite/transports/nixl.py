@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite.errors import Missing, PeerLost, TransferFailed, Unsupported
+from suite.errors import KvgaugeError, Missing, PeerLost, TransferFailed, Unsupported
 from suite.transports import evidence
 from suite.transports.base import Op, State, Traits
 from suite.transports.libraries import absent
@@ -180,14 +180,10 @@ class NixlEndpoint:
         """Turn NIXL's exceptions, which have no common base, into ours."""
         try:
             yield
-        except self._bindings.nixlRemoteDisconnectError as error:
-            raise PeerLost("peer-lost", f"NIXL could not {doing}: the peer is gone ({error})") from error
-        except self._bindings.nixlNotFoundError as error:
-            raise Missing("not-found", f"NIXL could not {doing}: {error}") from error
         except Exception as error:
-            if type(error).__module__.partition(".")[0] not in PACKAGES:
+            if (ours := _ours(self._bindings, error, doing)) is None:
                 raise
-            raise TransferFailed("nixl", f"NIXL could not {doing}: {type(error).__name__}: {error}") from error
+            raise ours from error
 
 
 class NixlTransfer:
@@ -198,14 +194,15 @@ class NixlTransfer:
     than in a bare loop, without it 1 % (perf/bench).
     """
 
-    __slots__ = ("_check", "_handles", "_post", "_request", "_success", "_tag", "posted_descriptors")
+    __slots__ = ("_bindings", "_check", "_handles", "_post", "_request", "_success", "_tag", "posted_descriptors")
 
     def __init__(
         self, endpoint: NixlEndpoint, handle: Any, lists: tuple[Any, Any], tag: bytes, descriptors: int
     ) -> None:
-        bindings = endpoint._agent.agent  # noqa: SLF001  both halves of one adapter
-        self._post, self._check = bindings.postXferReq, bindings.getXferStatus
-        self._success = endpoint._bindings.NIXL_SUCCESS  # noqa: SLF001  as above
+        agent = endpoint._agent.agent  # noqa: SLF001  both halves of one adapter
+        self._post, self._check = agent.postXferReq, agent.getXferStatus
+        self._bindings = endpoint._bindings  # noqa: SLF001  as above
+        self._success = self._bindings.NIXL_SUCCESS
         self._request = handle._handle  # noqa: SLF001  as above, of NIXL's Python half
         self._handles: tuple[Any, ...] = (handle, *lists)
         self._tag = tag
@@ -213,11 +210,21 @@ class NixlTransfer:
 
     def post(self) -> State:
         """Post; on one host the copy often runs inside this call."""
-        return _DONE if self._post(self._request, self._tag) == self._success else _PENDING
+        try:
+            return _DONE if self._post(self._request, self._tag) == self._success else _PENDING
+        except Exception as error:
+            if (ours := _ours(self._bindings, error, "post a transfer")) is None:
+                raise
+            raise ours from error
 
     def poll(self) -> State:
         """Ask for the state, which drives UCX on; NIXL raises for a failure."""
-        return _DONE if self._check(self._request) == self._success else _PENDING
+        try:
+            return _DONE if self._check(self._request) == self._success else _PENDING
+        except Exception as error:
+            if (ours := _ours(self._bindings, error, "finish a transfer")) is None:
+                raise
+            raise ours from error
 
     def finish(self) -> None:
         """Nothing to scatter: the bytes went to their places."""
@@ -232,6 +239,17 @@ class NixlTransfer:
             handle.release()
         self._handles = ()
         self._post = self._check = None
+
+
+def _ours(bindings: Any, error: Exception, doing: str) -> KvgaugeError | None:
+    """Return what NIXL's `error` is among ours; None if it is not NIXL's."""
+    if isinstance(error, bindings.nixlRemoteDisconnectError):
+        return PeerLost("peer-lost", f"NIXL could not {doing}: the peer is gone ({error})")
+    if isinstance(error, bindings.nixlNotFoundError):
+        return Missing("not-found", f"NIXL could not {doing}: {error}")
+    if type(error).__module__.partition(".")[0] in PACKAGES:
+        return TransferFailed("nixl", f"NIXL could not {doing}: {type(error).__name__}: {error}")
+    return None
 
 
 def _load() -> tuple[Any, Any]:

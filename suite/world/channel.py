@@ -62,8 +62,8 @@ class Channel:
         line = bytes(self._pending[:end])
         del self._pending[: end + 1]
         try:
-            message = json.loads(line)
-        except ValueError as error:
+            message = json.loads(line.decode())
+        except (ValueError, RecursionError) as error:
             raise ChannelClosed(f"not JSON: {line[:80]!r}") from error
         if not isinstance(message, dict):
             raise ChannelClosed(f"not an object: {line[:80]!r}")

@@ -19,7 +19,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from suite.world.channel import Channel, ChannelClosed
 
@@ -55,26 +55,34 @@ class WorkerSpec:
 class _Worker:
     def __init__(self, spec: WorkerSpec) -> None:
         self.spec = spec
-        ours, theirs = socket.socketpair()
+        with spec.log.open("ab") as log:
+            ours, theirs = socket.socketpair()
+            self.channel = Channel(ours)
+            with theirs:
+                self.process = self._start(theirs.fileno(), log)
+
+    def _start(self, descriptor: int, log: BinaryIO) -> subprocess.Popen[bytes]:
         options = {
-            "fd": theirs.fileno(),
+            "fd": descriptor,
             "parent": os.getpid(),
-            "role": spec.role,
-            "server": spec.server,
-            "cores": list(spec.cores),
+            "role": self.spec.role,
+            "server": self.spec.server,
+            "cores": list(self.spec.cores),
         }
-        with spec.log.open("ab") as log, theirs:
-            self.process = subprocess.Popen(
+        try:
+            return subprocess.Popen(
                 # -P: a folder of the user's in the working directory must not hide ours
                 [sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=dict(spec.environment),
-                pass_fds=[theirs.fileno()],
+                env=dict(self.spec.environment),
+                pass_fds=[descriptor],
                 start_new_session=True,  # Ctrl-C is for the supervisor alone
             )
-        self.channel = Channel(ours)
+        except BaseException:
+            self.channel.close()
+            raise
 
     def log_tail(self) -> str:
         """Return the end of what the worker printed."""
@@ -95,6 +103,14 @@ class _Worker:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         self.channel.close()
+
+
+def _signal_name(number: int) -> str:
+    """Return `SIGKILL`; most real-time signals have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 class Group:
@@ -167,14 +183,14 @@ class Group:
             status = worker.process.wait(_GRACE_S)
         except subprocess.TimeoutExpired:
             return WorkerFailed(worker.spec.role, phase, f"closed its channel: {why}", worker.log_tail())
-        reason = f"killed by {signal.Signals(-status).name}" if status < 0 else f"left with status {status}"
+        reason = f"killed by {_signal_name(-status)}" if status < 0 else f"left with status {status}"
         return WorkerFailed(worker.spec.role, phase, reason, worker.log_tail())
 
     def _complaint(self, worker: _Worker, phase: str, error: Json) -> WorkerFailed:
         """Blame a dead peer rather than the worker that noticed."""
         deadline = time.monotonic() + _GRACE_S
         others = [other for other in self._workers.values() if other is not worker]
-        while time.monotonic() < deadline:
+        while others and time.monotonic() < deadline:
             for other in others:
                 if other.process.poll() is not None:
                     return self._dead(other, phase, "end of file")
