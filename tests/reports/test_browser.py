@@ -1,0 +1,57 @@
+"""The report in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from reports.data import report_data
+from reports.html import render
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CHROMIUM = shutil.which("chromium") or "chromium"
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+pytestmark = pytest.mark.deep
+
+
+@pytest.fixture
+def page(summary, tmp_path):
+    sizes = [(unit, size) for unit, size in (("head", 8 << 10), ("page", 64 << 10), ("block", 4 << 20))]
+    summaries = [
+        summary(transport=name, unit=unit, descriptor_bytes=size, descriptors=(64 << 20) // size)
+        for name in ("nixl:UCX", "copy")
+        for unit, size in sizes
+    ]
+    path = tmp_path / "report.html"
+    path.write_text(render(report_data({}, summaries, ["A sentence."], run="run")), encoding="utf-8")
+    return path
+
+
+def chromium(page: Path, *options: str) -> str:
+    profile = page.parent / "profile"
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", *QUIET, f"--user-data-dir={profile}", *options]
+    done = subprocess.run([*command, page.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    return done.stdout
+
+
+def test_the_page_is_whole_without_scripts(page):
+    """The verdict, both kinds of figure and the table are in the document that a browser builds; CSP forbids scripts."""
+    document = chromium(page, "--dump-dom")
+    assert "default-src &#39;none&#39;" in document or "default-src 'none'" in document
+    assert "A sentence." in document
+    assert document.count("<svg") >= 2
+    assert 'id="points"' in document
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1200, 0), (1200, 1), (400, 0)])
+def test_it_has_a_picture_in_light_dark_and_on_a_phone(page, width, dark):
+    shot = page.with_name("shot.png")
+    scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    chromium(page, f"--screenshot={shot}", f"--window-size={width},2000", scheme)
+    assert shot.stat().st_size > 20_000
