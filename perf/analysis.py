@@ -49,6 +49,11 @@ def counts(record: PointRecord) -> bool:
     return record.status == "measured" and record.verified and not invalid
 
 
+def everything_good(records: Sequence[PointRecord]) -> bool:
+    """Return whether there are launches and all of them count: the exit code of a measuring command."""
+    return bool(records) and all(map(counts, records))
+
+
 def _summary(group: Sequence[PointRecord]) -> PointSummary:
     launches = _one_per_launch(group)
     good = [record for record in launches if counts(record)]

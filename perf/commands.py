@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+
+from suite.errors import Exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -61,8 +64,9 @@ def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     except Interrupted as interrupted:
         click.echo(f"interrupted; go on with: kvgauge sweep --resume {interrupted.folder.path}", err=True)
         raise
-    print_results(folder, as_json=options["as_json"])
+    good = print_results(folder, as_json=options["as_json"])
     click.echo(f"run: {folder.path}", err=True)
+    sys.exit(Exit.GOOD if good else Exit.VERDICT_FAILED)
 
 
 def run_sweep(
@@ -119,29 +123,31 @@ class Interrupted(KeyboardInterrupt):
         self.folder = folder
 
 
-def print_results(folder: RunFolder, *, as_json: bool) -> None:
-    """Print what a run says: sentences and table, or JSON."""
+def print_results(folder: RunFolder, *, as_json: bool) -> bool:
+    """Print what a run says: sentences and table, or JSON; return whether every point was measured and right."""
     import json
 
     from rich.console import Console
 
     from perf import terminal
-    from perf.analysis import summarise
+    from perf.analysis import everything_good, summarise
     from perf.reading import read_records
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
 
-    summaries = summarise(read_records(folder.samples)[0])
+    records, _ = read_records(folder.samples)
+    summaries = summarise(records)
     sentences = verdict(summaries)
     if as_json:
         told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
         click.echo(json.dumps(told, indent=2, allow_nan=False))
-        return
+        return everything_good(records)
     console = Console()
     console.print(terminal.points(summaries))
     for sentence in sentences:
         console.print(plain(sentence), markup=False, highlight=False)
+    return everything_good(records)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

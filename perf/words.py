@@ -45,8 +45,7 @@ def plain(value: object, limit: int = LIMIT) -> str:
 def _visible(character: str) -> str:
     if character == "\n" or unicodedata.category(character) not in _UNSAFE:
         return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code <= 0xFF else f"\\u{code:04x}"  # noqa: PLR2004  Latin-1 takes two digits
+    return character.encode("unicode_escape").decode()
 
 
 def rate(interval: Interval | None) -> Estimate:

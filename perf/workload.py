@@ -126,6 +126,8 @@ def _messages(work: Work, *, source: int, destination: int, nbytes: int, rng: np
     if work.message_bytes % WORD:
         raise BadInput("bad-size", f"messages of {work.message_bytes} B", f"sizes must be multiples of {WORD} bytes")
     slots = (nbytes - 2 * GUARD_BYTES) // work.message_bytes
+    if work.samples > slots:
+        raise BadInput("pool-too-small", f"a window needs {work.samples} messages, the pool has {slots}")
     chosen = [rng.choice(slots, work.samples, replace=False).astype(np.uint64) for _ in range(2)]
     step = np.uint64(work.message_bytes)
     origins = np.uint64(source + GUARD_BYTES) + chosen[0] * step

@@ -70,9 +70,9 @@ def report(folder: Path | None) -> None:
 
 def _finish(folder: RunFolder, *, as_json: bool) -> bool:
     """Print and write what a run says; return whether every point was measured and right."""
-    from reports.writing import everything_good, write_report
+    from reports.writing import write_report
 
-    print_results(folder, as_json=as_json)
+    good = print_results(folder, as_json=as_json)
     path = write_report(folder.path)
     click.echo(f"report: {path}", err=as_json)
-    return everything_good(folder)
+    return good

@@ -29,12 +29,6 @@ def write_report(path: Path) -> Path:
     return folder.report
 
 
-def everything_good(folder: RunFolder) -> bool:
-    """Tell whether every point of every launch was measured and right."""
-    records, _ = read_records(folder.samples)
-    return bool(records) and all(record.status == "measured" and record.verified for record in records)
-
-
 def newest() -> Path:
     """Return the newest run in `runs/`."""
     runs = sorted(RUNS.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)

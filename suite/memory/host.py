@@ -52,15 +52,21 @@ class HostRegion:
 
     def write(self, offset: int, data: NDArray[np.uint8]) -> None:
         """Copy `data` to `offset`."""
-        self._bytes[offset : offset + len(data)] = data
+        self._piece(offset, len(data))[:] = data
 
     def read(self, offset: int, out: NDArray[np.uint8]) -> None:
         """Fill `out` from `offset`."""
-        out[:] = self._bytes[offset : offset + len(out)]
+        out[:] = self._piece(offset, len(out))
 
     def close(self) -> None:
         """Let go of the pages; they are unmapped when the last view of them is gone."""
         self._bytes = np.empty(0, np.uint8)
+
+    def _piece(self, offset: int, count: int) -> NDArray[np.uint8]:
+        """Return a piece that is wholly inside: numpy would shorten it, and stretch one byte over many."""
+        if offset < 0 or offset + count > len(self._bytes):
+            raise IndexError(f"{count} bytes at {offset} are outside a region of {len(self._bytes)}")
+        return self._bytes[offset : offset + count]
 
 
 def _huge_bytes(address: int) -> int:

@@ -50,11 +50,14 @@ _MAX_VALUE = 4_000
 
 def redact(text: str) -> str:
     """Return `text` without what looks like a secret, and with the home folder as `~`."""
-    shown = _ASSIGNED.sub(rf"\1{REDACTED}", _SECRET_VALUE.sub(REDACTED, text))
+    looked_at = text[: 2 * _MAX_VALUE]  # a bound on the time that hostile text can take
+    shown = _ASSIGNED.sub(rf"\1{REDACTED}", _SECRET_VALUE.sub(REDACTED, looked_at))
     home = os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is no home
     if len(home) > 1:
         shown = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", shown)
-    return shown[:_MAX_VALUE]  # cut last: half a secret is not recognised
+    if len(looked_at) < len(text):  # half a secret is not recognised: what the cut may have halved goes too
+        shown = shown[:-_MAX_VALUE]
+    return shown[:_MAX_VALUE]
 
 
 def redacted_environment(environment: Mapping[str, str]) -> dict[str, str]:

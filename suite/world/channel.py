@@ -29,6 +29,11 @@ class Channel:
         """Return the descriptor, for a selector."""
         return self._socket.fileno()
 
+    @property
+    def pending(self) -> int:
+        """Bytes that were read and not yet taken."""
+        return len(self._pending)
+
     def send(self, message: Mapping[str, Json]) -> None:
         """Send one message."""
         try:

@@ -99,9 +99,10 @@ class _Worker:
         return False
 
     def kill(self) -> None:
-        with suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.returncode is None:  # once reaped, its number may be another's
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
         self.channel.close()
 
 
@@ -163,8 +164,11 @@ class Group:
                     raise self._late([role for role in questions if role not in answers], phase, deadline_s)
                 for key, _ in ready:
                     role, answer = self._hear(key.data, phase)
-                    if answer is not None:
-                        answers[role] = answer.get("ok")
+                    if answer is None:
+                        continue
+                    if role not in questions or role in answers:
+                        raise WorkerFailed(role, phase, "answered without being asked")
+                    answers[role] = answer.get("ok")
         return answers
 
     def _hear(self, worker: _Worker, phase: str) -> tuple[str, dict[str, Json] | None]:
@@ -172,6 +176,8 @@ class Group:
         try:
             worker.channel.fill()
             answer = worker.channel.take()
+            if answer is not None and worker.channel.pending:
+                raise ChannelClosed("more than one answer")  # noqa: TRY301  told like any other broken channel
         except ChannelClosed as closed:
             raise self._dead(worker, phase, str(closed)) from closed
         if answer is not None and "error" in answer:

@@ -186,15 +186,12 @@ def test_a_report_can_be_written_again_with_the_same_bytes(folder):
     assert (run / "report.html").read_bytes() == page
 
 
-def test_wrong_bytes_are_exit_1(folder):
-    """A record that says so is enough: the verdict is read from disk."""
+def test_a_launch_that_does_not_count_is_exit_1(folder):
+    """Nothing is left to measure when the run is resumed, and what is on disk says that bytes were wrong."""
     assert kvgauge("sweep", "small.toml", "--quiet", "--out", "runs/w").returncode == 0
-    from reports.writing import everything_good
-    from suite.run.folder import RunFolder
-
-    run = RunFolder(folder / "runs/w")
-    assert everything_good(run)
-    lines = run.samples.read_text().splitlines()
-    broken = json.loads(lines[0]) | {"verified": False}
-    run.samples.write_text("\n".join([json.dumps(broken), *lines[1:]]) + "\n")
-    assert not everything_good(run)
+    samples = folder / "runs/w/samples.jsonl"
+    first, *others = samples.read_text().splitlines()
+    samples.write_text("\n".join([json.dumps(json.loads(first) | {"verified": False}), *others]) + "\n")
+    done = kvgauge("sweep", "--resume", "runs/w", "--quiet")
+    assert done.returncode == 1
+    assert "1 of 8 points left wrong bytes in at least one launch." in done.stdout

@@ -61,7 +61,7 @@ def server(role: Any) -> PointServer:
     """Return a point server whose chosen windows do not end."""
 
     def load(name: str) -> Any:
-        def prepare(real: Any, number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Endless:
+        def prepare(real: Any, number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Endless:
             # the second sample is in the middle of a window
             chosen = number == 1 and os.environ["ENDLESS"] == f"{name}:{op}"
             return Endless(real.prepare(op, plan, peer, tag), chosen=chosen)

@@ -50,7 +50,7 @@ class FaultyEndpoint:
 
     def prepare(self, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
         number, self._prepared = self._prepared, self._prepared + 1
-        return self._fault(self._real, number, op, plan, peer, tag)
+        return self._fault(self._real, number, op, plan, peer=peer, tag=tag)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
@@ -75,26 +75,26 @@ class Posts:
         pass
 
 
-def drops_a_transfer(real: Any, number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def drops_a_transfer(real: Any, number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Announce the second sample of a window, and move none of it."""
     if number != 1:
         return real.prepare(op, plan, peer, tag)
     return Posts(len(plan.merged()), lambda: tag and real.notify(peer, tag))
 
 
-def drops_the_last_descriptor(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def drops_the_last_descriptor(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Post all rows but the last."""
     return real.prepare(op, replace(plan, source=plan.source[:-1], destination=plan.destination[:-1]), peer, tag)
 
 
-def swaps_two(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def swaps_two(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Bring the first row to the last one's place, and the last to the first one's."""
     destination = plan.destination.copy()
     destination[[0, -1]] = destination[[-1, 0]]
     return real.prepare(op, replace(plan, destination=destination), peer, tag)
 
 
-def writes_one_byte_too_far(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def writes_one_byte_too_far(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Count the bytes of every row from one too many."""
     source, destination = plan.source.copy(), plan.destination.copy()
     for side in (source, destination):
@@ -102,7 +102,7 @@ def writes_one_byte_too_far(real: Any, _number: int, op: Op, plan: Plan, peer: s
     return real.prepare(op, replace(plan, source=source, destination=destination), peer, tag)
 
 
-def completes_early(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def completes_early(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Say that all is there; a thread moves it a moment later."""
     transfer = real.prepare(op, plan, peer, b"")
 
@@ -114,7 +114,7 @@ def completes_early(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag:
     return Posts(transfer.posted_descriptors, post)
 
 
-def delivers_the_former_epoch(real: Any, _number: int, op: Op, plan: Plan, peer: str, tag: bytes) -> Any:
+def delivers_the_former_epoch(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
     """Keep what was moved the first time and deliver it ever after, as a cache that is never emptied does."""
     honest = real.prepare(op, plan, peer, b"")
     local = plan.source if op is Op.WRITE else plan.destination
