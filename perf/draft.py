@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +130,5 @@ def _progress(planned: PlannedPoint) -> dict[str, str]:
 
 
 def cores_of_roles() -> dict[str, list[int]]:
-    """Return one core for each role, from those this process may use."""
-    allowed = sorted(os.sched_getaffinity(0))
-    return {role: [allowed[number % len(allowed)]] for number, role in enumerate(ROLES)}
+    """Return one CPU for each role, on cores of their own if there are two."""
+    return {role: [cpu] for role, cpu in zip(ROLES, machine.separate_cpus(len(ROLES)), strict=True)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,12 +176,10 @@ def launched(plan: LaunchPlan, attempt: int) -> Iterator[Launch]:
         yield launch
 
 
-def worker_environment(transports: Sequence[str]) -> dict[str, str]:
-    """Return the caller's environment with what the transports' traits ask for."""
-    environment = dict(os.environ)
-    for name in transports:
-        environment.update(base.load(name).traits.environment)
-    return environment
+def required_environment(points: Sequence[PlannedPoint]) -> dict[str, str]:
+    """Return the variables that the traits of the points' transports ask for; workers have the caller's besides."""
+    transports = sorted({planned.point.transport for planned in points})
+    return {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
 
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter, deque
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from perf.draft import lost
 from perf.identity import CEILING, point_key
-from perf.launch import SERVER, LaunchPlan, PointFailed, launched, region_size, worker_environment
+from perf.launch import SERVER, LaunchPlan, PointFailed, launched, region_size, required_environment
 from perf.reading import read_records
 from perf.record import Failure
 from perf.spec import check_spec, points, schedule
@@ -21,7 +23,7 @@ from suite.units import format_bytes
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
     from perf.record import PointRecord
@@ -64,7 +66,7 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     started = manifest.begin(
         seed=options.seed,
         spec=spec.model_dump(mode="json", by_alias=True),
-        settings={**options.settings, "notes": notes},
+        settings={**options.settings, "notes": notes, "worker_environment": required_environment(planned)},
     )
     folder.write_manifest(started)
     for note in notes:
@@ -73,9 +75,10 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
     try:
-        for record in _records(planned, left, folder, options):
-            folder.append(record.model_dump(mode="json", by_alias=True))
-            watcher.measured(record)
+        with closing(_records(planned, left, folder, options)) as records:  # whatever happens, no worker is left
+            for record in records:
+                folder.append(record.model_dump(mode="json", by_alias=True))
+                watcher.measured(record)
         complete = True
     finally:
         folder.write_manifest(manifest.end(started, complete=complete))
@@ -109,10 +112,10 @@ def _left(
 
 def _records(
     planned: Sequence[PlannedPoint], left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
-) -> Iterator[PointRecord]:
+) -> Generator[PointRecord]:
     size = region_size(planned)
     _require_memory(2 * (size + _PROCESS_BYTES))
-    environment = worker_environment(sorted({one.point.transport for one in planned}))
+    environment = {**os.environ, **required_environment(planned)}
     losses: Counter[int] = Counter()
     for launch, order in left.items():
         plan = LaunchPlan(
@@ -129,7 +132,7 @@ def _records(
 
 def _launch(
     plan: LaunchPlan, planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], losses: Counter[int]
-) -> Iterator[PointRecord]:
+) -> Generator[PointRecord]:
     """Yield the records of one launch; after a lost point, fresh workers measure the points that are left."""
     attempt = 0
     while left:

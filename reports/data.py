@@ -150,7 +150,7 @@ def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -
     yield Fact("Finished", _scalar(manifest.get("finished_at")) or "not finished")
     load = manifest.get("load_average")
     if isinstance(load, list) and load:
-        yield Fact("Load average", ", then ".join(_scalar(value) for value in load[:2]))
+        yield Fact("Load average", ", then ".join(_load(value) for value in load[:2]))
     yield Fact("kvgauge", _scalar(manifest.get("kvgauge")) or "not recorded")
 
 
@@ -192,6 +192,10 @@ def _mapping(value: object) -> Mapping[str, object]:
 
 def _strings(value: object) -> tuple[str, ...]:
     return tuple(str(entry) for entry in value[:_ENTRIES]) if isinstance(value, list) else ()
+
+
+def _load(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else _scalar(value)
 
 
 def _scalar(value: object) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perf.launch import Launch, LaunchPlan, launched, region_size, worker_environment
+from perf.launch import Launch, LaunchPlan, launched, region_size, required_environment
 from perf.spec import PlannedPoint, load_spec, points
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def launch(planned: list[PlannedPoint], tmp_path_factory: pytest.TempPathFactory
     logs: Path = tmp_path_factory.mktemp("logs")
     plan = LaunchPlan(
         launch=0,
-        environment=worker_environment(["nixl:UCX", "copy"]),
+        environment={**os.environ, **required_environment(planned)},
         logs=logs,
         seed=1,
         region_bytes=region_size(planned),

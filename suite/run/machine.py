@@ -107,6 +107,21 @@ def versions() -> dict[str, str]:
     return found
 
 
+def separate_cpus(count: int) -> list[int]:
+    """Return `count` CPUs that this process may use, no two threads of one core as long as there are cores left."""
+    allowed = sorted(os.sched_getaffinity(0))
+    first_of_core = {_siblings(cpu) & set(allowed): cpu for cpu in reversed(allowed)}
+    ordered = [*sorted(first_of_core.values()), *(cpu for cpu in allowed if cpu not in first_of_core.values())]
+    return [ordered[number % len(ordered)] for number in range(count)]
+
+
+def _siblings(cpu: int) -> frozenset[int]:
+    """Return the threads of the core that `cpu` is one of; `cpu` alone where the kernel does not say."""
+    text = _read(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list"))
+    ranges = [part.partition("-") for part in text.split(",") if part]
+    return frozenset(n for low, _, high in ranges for n in range(int(low), int(high or low) + 1)) | {cpu}
+
+
 def load_average() -> float:
     """Return the one-minute load average."""
     return os.getloadavg()[0]

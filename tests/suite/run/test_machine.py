@@ -277,3 +277,20 @@ def test_files_that_cannot_be_read_are_empty(tmp_path: Path) -> None:
     assert machine._read(tmp_path / "missing") == ""
     assert machine._read(tmp_path) == ""
     assert machine._read(tmp_path / "odd") == "\ufffd"
+
+
+@pytest.mark.parametrize(
+    ("siblings", "allowed", "chosen"),
+    [
+        ({0: "0,2", 1: "1,3", 2: "0,2", 3: "1,3"}, {0, 1, 2, 3}, [0, 1]),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, {0, 1, 2, 3}, [0, 2]),
+        ({0: "0-1", 1: "0-1", 2: "2-3", 3: "2-3"}, {1, 2, 3}, [1, 2]),
+        ({0: "0-1", 1: "0-1"}, {0, 1}, [0, 1]),
+        ({0: ""}, {0}, [0, 0]),
+    ],
+)
+def test_workers_get_cores_of_their_own(monkeypatch, siblings, allowed, chosen):
+    """Two threads of one core would slow each other; they are taken only when no other core is left."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: allowed)
+    monkeypatch.setattr(machine, "_read", lambda path: siblings[int(path.parts[-3].removeprefix("cpu"))])
+    assert machine.separate_cpus(2) == chosen
