@@ -32,6 +32,7 @@ from perf.identity import CEILING, PointKey, point_key
 from perf.record import Point
 from suite.errors import BadInput
 from suite.kv.geometry import Layout, layout
+from suite.kv.stamp import WORD
 from suite.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ def _size(value: object) -> object:
     return parse_bytes(value) if isinstance(value, str) else value
 
 
+def _whole_words(nbytes: int) -> int:
+    if nbytes % WORD:
+        raise BadInput("bad-size", f"{nbytes} bytes are not checkable", f"a multiple of {WORD} bytes: content is words")
+    return nbytes
+
+
 Names = Field(min_length=1, max_length=64)
 Transports = Annotated[
     list[Annotated[str, Field(max_length=200), AfterValidator(_transport)]], Names, AfterValidator(_distinct)
@@ -78,7 +85,7 @@ Ops = Annotated[list[Literal["push", "pull"]], Names, AfterValidator(_distinct)]
 Units = Annotated[list[Literal["head", "page", "layer", "block"]], Names, AfterValidator(_distinct)]
 Patterns = Annotated[list[Literal["contiguous", "scattered"]], Names, AfterValidator(_distinct)]
 Sizes = Annotated[
-    list[Annotated[int, Field(ge=1, le=1 << 36), BeforeValidator(_size)]], Names, AfterValidator(_distinct)
+    list[Annotated[int, Field(ge=1, le=1 << 36), BeforeValidator(_size), AfterValidator(_whole_words)]], Names, AfterValidator(_distinct)
 ]
 # windows x samples stays within what `PointRecord.durations_ns` holds
 Samples = Annotated[int, Field(ge=1, le=50_000)]

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from suite.errors import BadInput
+from suite.errors import BadInput, Missing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,10 +50,14 @@ class RunFolder:
     def append(self, line: Mapping[str, object]) -> None:
         """Append one record to `samples.jsonl` and wait until it is on disk."""
         data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        with self.samples.open("ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self.samples.open("ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            hint = f"make room, then: kvgauge sweep --resume {self.path}"
+            raise Missing("not-written", f"cannot write {self.samples}: {error.strerror}", hint) from error
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
         """Replace `manifest.json`; a reader sees the old one or the new one."""

@@ -131,11 +131,24 @@ def available_bytes() -> int:
     """Return the memory that can still be had: the smaller of the kernel's estimate and the control group's room."""
     meminfo = re.search(r"MemAvailable:\s+(\d+) kB", _read(Path("/proc/meminfo")))
     free = int(meminfo[1]) << 10 if meminfo else os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_AVPHYS_PAGES")
-    limit = _read(Path("/sys/fs/cgroup/memory.max"))
-    used = _read(Path("/sys/fs/cgroup/memory.current"))
-    if limit.isdigit() and used.isdigit():
-        free = min(free, int(limit) - int(used))
-    return free
+    return min([free, *(room for group in _control_groups() if (room := _room(group)) is not None)])
+
+
+def _control_groups() -> list[Path]:
+    """Return the folders of this process's control group and of those around it (version 2)."""
+    root = Path("/sys/fs/cgroup")
+    own = re.search(r"^0::/(.*)$", _read(Path("/proc/self/cgroup")), re.MULTILINE)
+    group = root / own[1] if own and ".." not in own[1] else root
+    return [group, *(parent for parent in group.parents if parent.is_relative_to(root))]
+
+
+def _room(group: Path) -> int | None:
+    """Return what may still be taken in a control group, page cache that can be dropped included; None: no limit."""
+    limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+    if not (limit.isdigit() and used.isdigit()):
+        return None
+    cache = re.search(r"^inactive_file (\d+)$", _read(group / "memory.stat"), re.MULTILINE)
+    return int(limit) - int(used) + (int(cache[1]) if cache else 0)
 
 
 def _cpu_model() -> str:

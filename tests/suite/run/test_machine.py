@@ -294,3 +294,28 @@ def test_workers_get_cores_of_their_own(monkeypatch, siblings, allowed, chosen):
     monkeypatch.setattr("os.sched_getaffinity", lambda _: allowed)
     monkeypatch.setattr(machine, "_read", lambda path: siblings[int(path.parts[-3].removeprefix("cpu"))])
     assert machine.separate_cpus(2) == chosen
+
+
+@pytest.mark.parametrize(
+    ("files", "room"),
+    [
+        ({"": ("max", "5")}, None),
+        ({"": ("1000", "900")}, 100),
+        ({"job": ("1000", "900"), "": ("max", "5")}, 100),
+        ({"job": ("9000", "900"), "": ("1000", "900")}, 100),
+    ],
+)
+def test_the_tightest_control_group_counts(monkeypatch, files, room):
+    """A job of Slurm's or a service of systemd's is limited in its own group, not in the root."""
+
+    def read(path):
+        if str(path) == "/proc/self/cgroup":
+            return "4:memory:/x\n0::/job"
+        if str(path) == "/proc/meminfo":
+            return "MemAvailable: 1000000 kB"
+        limits = files.get("job" if path.parent.name == "job" else "")
+        stat = "inactive_file 0"
+        return {"memory.max": limits[0], "memory.current": limits[1], "memory.stat": stat}[path.name] if limits else ""
+
+    monkeypatch.setattr(machine, "_read", read)
+    assert machine.available_bytes() == (1_024_000_000 if room is None else room)
