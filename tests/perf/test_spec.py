@@ -94,6 +94,7 @@ def test_a_planned_point_carries_what_the_measuring_side_needs():
         ),
         (BYTES.replace("[8]", '["8 KB"]'), "s.toml: bytes[0].sizes[0]: '8 KB' is not a size", "64KiB"),
         (BYTES.replace("[8]", "[0]"), "s.toml: bytes[0].sizes[0] = 0 is not accepted", "1 or more"),
+        (BYTES.replace("[8]", "[12]"), "s.toml: bytes[0].sizes[0]: 12 bytes are not checkable", "a multiple of 8"),
         (KV + KV, "s.toml: kv[1] and kv[0] both plan copy push of llama-3.1-8b, block, scattered", "differ"),
         (KV.replace("100", "90_000_000"), "s.toml: kv[0] needs", "at most 1024 GiB"),
         ("launches = 3", "s.toml: nothing to measure", "[[kv]] or [[bytes]]"),
@@ -110,7 +111,7 @@ def test_faults_name_file_key_value_and_what_is_accepted(text, message, hint):
 
 def test_too_many_points_are_refused_before_they_are_all_made():
     tables = [
-        BYTES.replace("[8]", str(list(range(first, first + 64)))).replace("copy", "tcp")
+        BYTES.replace("[8]", str(list(range(8 * first, 8 * (first + 64), 8)))).replace("copy", "tcp")
         for first in range(1, 64 * 64, 64)
     ]
     names = ", ".join(f'"t{index}"' for index in range(64))
