@@ -85,7 +85,9 @@ Ops = Annotated[list[Literal["push", "pull"]], Names, AfterValidator(_distinct)]
 Units = Annotated[list[Literal["head", "page", "layer", "block"]], Names, AfterValidator(_distinct)]
 Patterns = Annotated[list[Literal["contiguous", "scattered"]], Names, AfterValidator(_distinct)]
 Sizes = Annotated[
-    list[Annotated[int, Field(ge=1, le=1 << 36), BeforeValidator(_size), AfterValidator(_whole_words)]], Names, AfterValidator(_distinct)
+    list[Annotated[int, Field(ge=1, le=1 << 36), BeforeValidator(_size), AfterValidator(_whole_words)]],
+    Names,
+    AfterValidator(_distinct),
 ]
 # windows x samples stays within what `PointRecord.durations_ns` holds
 Samples = Annotated[int, Field(ge=1, le=50_000)]

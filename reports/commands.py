@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TensorRT-LLM engine YAML with cache_transceiver_config."
 )
+@click.option(
+    "--profile",
+    default="source-page",
+    show_default=True,
+    metavar="NAME",
+    help="How --config is read: as documented, or as a release of TensorRT-LLM does (trtllm-1.1, ...).",
+)
 @click.option("--ignore-settings", is_flag=True, help="Measure NIXL over UCX whatever the settings say.")
 @click.option("--spec", default="quick", show_default=True, metavar="SPEC.toml|PRESET", help="What to sweep.")
 @measuring
-def run(config: Path | None, ignore_settings: bool, spec: str, **options: Any) -> None:  # noqa: FBT001  click passes by name
+def run(config: Path | None, profile: str, ignore_settings: bool, spec: str, **options: Any) -> None:  # noqa: FBT001  click passes by name
     """Measure what this environment selects, on this machine, and write a report.
 
     Reads DYN_KVBM_NIXL_BACKEND_<BACKEND> and, with --config, the engine's
@@ -39,7 +46,7 @@ def run(config: Path | None, ignore_settings: bool, spec: str, **options: Any) -
     from reports.selection import selected
 
     wanted = load_spec(spec)
-    chosen = selected(config, os.environb, ignore=ignore_settings)
+    chosen = selected(config, os.environb, ignore=ignore_settings, profile=profile)
     sweep = wanted.carried_by(chosen.transports)
     if not (options["quiet"] or options["as_json"]):
         for sentence in chosen.why:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from perf.summary import PointSummary
+    from reports.conformance import Matrix
 
 ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
 
@@ -87,6 +88,7 @@ class ReportData:
     command: str
     seed: str
     spec: str  # JSON
+    conformance: Matrix | None = None
 
 
 def report_data(
@@ -96,6 +98,7 @@ def report_data(
     notes: Sequence[str] = (),
     *,
     run: str = "",
+    conformance: Matrix | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -107,8 +110,8 @@ def report_data(
         version=_scalar(manifest.get("kvgauge")),
         created=_scalar(manifest.get("started_at")),
         complete=manifest.get("complete") is True,
-        locality=ONE_MACHINE if _mapping(manifest.get("machine")) else "",
-        sentences=tuple(sentences),
+        locality=ONE_MACHINE if (summaries or conformance is None) and _mapping(manifest.get("machine")) else "",
+        sentences=(*(conformance.sentences if conformance else ()), *sentences),
         summaries=ordered,
         totals=_totals(ordered),
         tested=tuple(_tested(manifest, ordered)),
@@ -120,6 +123,7 @@ def report_data(
         notes=tuple(notes),
         command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
         seed=_scalar(manifest.get("seed")),
+        conformance=conformance,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

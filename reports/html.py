@@ -6,6 +6,7 @@ prints passes `plain` and is escaped, so no string of a run can become markup.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -25,6 +26,7 @@ SECTIONS = (
     ("verdict", "Verdict"),
     ("tested", "What was tested, and where"),
     ("settings", "Settings"),
+    ("conformance", "Conformance"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
     ("points", "All points"),
@@ -50,7 +52,7 @@ def render(data: ReportData) -> str:
     environment.filters["bytes"] = format_bytes
     return environment.get_template("report.html.j2").render(
         data=data,
-        sections=[(name, title) for name, title in SECTIONS if name != "problems" or data.problems],
+        sections=[(name, title) for name, title in SECTIONS if _has_data(name, data)],
         groups=grouped(data.summaries),
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
@@ -58,6 +60,13 @@ def render(data: ReportData) -> str:
         figures_open=FIGURES_OPEN,
         embedded=embedded(data),
     )
+
+
+def _has_data(section: str, data: ReportData) -> bool:
+    """Tell whether a section has anything to show; a run of one kind does not carry the other's empty sections."""
+    if section in {"settings", "throughput", "latency", "points"}:
+        return bool(data.summaries) or data.conformance is None
+    return bool({"problems": data.problems, "conformance": data.conformance}.get(section, True))
 
 
 def embedded(data: ReportData) -> dict[str, object]:
@@ -69,6 +78,7 @@ def embedded(data: ReportData) -> dict[str, object]:
         "complete": data.complete,
         "verdict": list(data.sentences),
         "points": [as_json(summary) for summary in data.summaries],
+        "conformance": asdict(data.conformance) if data.conformance else None,
     }
 
 

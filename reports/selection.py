@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from suite.errors import BadInput, Missing
 from suite.settings import nixl_backends
 from suite.settings.cache_transceiver import read_engine_config, resolve
+from suite.settings.profiles import SOURCE_PAGE, profile_named
 from suite.transports import base
 from suite.transports.nixl import missing_for
 
@@ -30,10 +31,18 @@ class Selected:
         return {"transports": list(self.transports), "why": list(self.why)}
 
 
-def selected(config: Path | None, environment: Mapping[bytes, bytes], *, ignore: bool) -> Selected:
-    """Return what is selected; a setting at fault is a `BadInput`, what this machine lacks a `Missing`."""
+def selected(
+    config: Path | None, environment: Mapping[bytes, bytes], *, ignore: bool, profile: str = SOURCE_PAGE
+) -> Selected:
+    """Return what is selected; a setting at fault is a `BadInput`, what this machine lacks a `Missing`.
+
+    `profile` says how an engine file is read, and needs one.
+    """
+    profile_named(profile)
+    if profile != SOURCE_PAGE and not config:
+        raise BadInput("profile-without-config", f"--profile {profile} says how an engine file is read", "add --config")
     chosen = Selected(FALLBACK, ("Settings are ignored: NIXL over UCX is measured.",)) if ignore else None
-    chosen = chosen or (_from_file(config, environment) if config else _from_environment(environment))
+    chosen = chosen or (_from_file(config, environment, profile) if config else _from_environment(environment))
     for transport in chosen.transports:
         if lacking := _missing(transport):
             raise Missing(
@@ -49,8 +58,8 @@ def _from_environment(environment: Mapping[bytes, bytes]) -> Selected:
     return Selected(tuple(f"nixl:{backend}" for backend in selection.require()), selection.why)
 
 
-def _from_file(config: Path, environment: Mapping[bytes, bytes]) -> Selected:
-    resolution = resolve(read_engine_config(config), environment)
+def _from_file(config: Path, environment: Mapping[bytes, bytes], profile: str) -> Selected:
+    resolution = resolve(read_engine_config(config), environment, profile)
     resolution.require()
     if resolution.method == "disabled":
         raise BadInput("disabled", f"{config} moves no KV cache: {' '.join(resolution.why)}", "set its backend")

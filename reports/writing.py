@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from conformance.record import FILE, read_cases
 from perf.analysis import summarise
 from perf.reading import read_records
 from perf.verdict import verdict
@@ -17,14 +18,18 @@ if TYPE_CHECKING:
 
 def write_report(path: Path) -> Path:
     """Write the report of the run in `path` and return where it is."""
+    from reports.conformance import matrix
     from reports.data import report_data
     from reports.html import render
 
     folder = RunFolder(path)
     manifest = read_manifest(folder.manifest)
-    records, notes = read_records(folder.samples)
+    tested = matrix(read_cases(path / FILE)) if (path / FILE).exists() else None
+    measured = folder.samples.exists() or tested is None
+    records, notes = read_records(folder.samples) if measured else ([], [])
     summaries = summarise(records)
-    data = report_data(manifest, summaries, verdict(summaries), notes, run=path.resolve().name)
+    sentences = verdict(summaries) if measured else []
+    data = report_data(manifest, summaries, sentences, notes, run=path.resolve().name, conformance=tested)
     write_whole(folder.report, render(data))
     return folder.report
 

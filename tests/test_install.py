@@ -112,3 +112,6 @@ def test_a_wheel_runs_from_another_folder(place):
     assert done.stdout.splitlines()[-1] == "report: first/report.html"
     assert (elsewhere / "first/report.html").stat().st_size > 20_000
     assert run([kvgauge, "report", "first"], elsewhere, env=environment()).stdout == "first/report.html\n"
+    matrix = run([kvgauge, "conform", "reference", "--out", "settings"], elsewhere, env=environment()).stdout
+    assert "fail" not in matrix
+    assert run([kvgauge, "report", "settings"], elsewhere, env=environment()).stdout == "settings/report.html\n"

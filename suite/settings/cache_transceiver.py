@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from suite.settings import engine_yaml, nixl_backends
 from suite.settings.faults import Fault, SettingsError, show, show_name, suggestion
-from suite.settings.profiles import Method, Profile, profile_named
+from suite.settings.profiles import SOURCE_PAGE, Method, Profile, profile_named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +70,7 @@ class Resolution:
     method: Method
     transports: tuple[str, ...]
     why: tuple[str, ...]
-    selection: Selection | None  # only with NIXL
+    selection: Selection | None  # only with NIXL, and only where `DYN_KVBM_*` choose its backends
 
     def require(self) -> str:
         """Return the transports as `ResolveMethod` does; NIXL with no backend left is a `BadInput`."""
@@ -103,20 +103,26 @@ def from_mapping(engine: Mapping[Any, object], *, source: str = "") -> CacheTran
 
 
 def resolve(
-    config: CacheTransceiverConfig | None, environment: Mapping[bytes, bytes], profile: str = "source-page"
+    config: CacheTransceiverConfig | None, environment: Mapping[bytes, bytes], profile: str = SOURCE_PAGE
 ) -> Resolution:
-    """Return how the KV cache moves; `DYN_KVBM_*` variables are read, and their faults raised, only with NIXL."""
-    method, why = _method(config, environment, profile_named(profile))
+    """Return how the KV cache moves; only `source-page` with NIXL reads `DYN_KVBM_*` variables and raises their faults."""
+    row = profile_named(profile)
+    method, why = _method(config, environment, row)
     if method != "nixl":
-        return Resolution(method, _TRANSPORTS[method], (*why, *_unread(environment, method)), None)
+        unread = _unread(environment, f"the method is {method}")
+        return Resolution(method, _TRANSPORTS[method], (*why, *unread), None)
+    if row.nixl_backends != "DYN_KVBM":
+        backend, because = row.release_backend(environment)
+        unread = _unread(environment, "TensorRT-LLM's own transfer knows no such variable")
+        return Resolution(method, (f"nixl:{backend}",), (*why, because, *unread), None)
     selection = nixl_backends.parse_backends(environment)
     transports = tuple(f"nixl:{backend}" for backend in selection.backends)
     return Resolution(method, transports, (*why, *selection.why), selection)
 
 
-def resolve_method(engine: Mapping[str, object], environment: Mapping[bytes, bytes]) -> str:
+def resolve_method(engine: Mapping[str, object], environment: Mapping[bytes, bytes], profile: str = SOURCE_PAGE) -> str:
     """Return `nixl:UCX`, `nixl:UCX,nixl:GDS`, `ucx`, `disabled`, ...: the reference as the protocol `ResolveMethod`."""
-    return resolve(from_mapping(engine), environment).require()
+    return resolve(from_mapping(engine), environment, profile).require()
 
 
 def _method(
@@ -142,12 +148,16 @@ def _open_choice(where: str, environment: Mapping[bytes, bytes], row: Profile) -
             f"{where}: {row.fallback} by default in the profile {row.name}.",
             *row.ignored(environment),
         )
-    return selector.method, (f"{where}: {selector.variable} chooses {selector.method}.", *row.ignored(environment))
+    value = show(environment[selector.variable.encode()])
+    return selector.method, (
+        f"{where}: {selector.variable}={value} chooses {selector.method}.",
+        *row.ignored(environment),
+    )
 
 
-def _unread(environment: Mapping[bytes, bytes], method: Method) -> tuple[str, ...]:
+def _unread(environment: Mapping[bytes, bytes], reason: str) -> tuple[str, ...]:
     """Return a sentence if backends of NIXL are set though nothing will read them, also when they are wrong."""
-    because = f"not read, as the method is {method}"
+    because = f"not read, as {reason}"
     try:
         decisions = nixl_backends.parse_backends(environment).decisions
     except SettingsError as error:

@@ -121,6 +121,29 @@ def test_a_method_that_is_not_here_yet_is_exit_3(folder, backend):
     assert "no transport" in done.stderr
 
 
+def test_a_profile_reads_the_engine_file_as_a_release_does(folder):
+    """Under trtllm-1.1 the variable of R12, spelt as TensorRT-LLM reads it, chooses UCX without NIXL."""
+    (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: DEFAULT\n", encoding="utf-8")
+    options = ["run", "--spec", "small.toml", "--config", "engine.yaml", "--profile", "trtllm-1.1"]
+    done = kvgauge(*options, TRTLLM_USE_UCX_KVCACHE="1")
+    assert done.returncode == 3
+    assert "no transport ucx" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--config", "engine.yaml", "--profile", "trtllm-1.l"], "did you mean trtllm-1.1?"),
+        (["--profile", "trtllm-1.1"], "add --config"),
+    ],
+)
+def test_a_profile_that_means_nothing_is_exit_2(folder, options, said):
+    (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: DEFAULT\n", encoding="utf-8")
+    done = kvgauge("run", "--spec", "small.toml", *options)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
 @pytest.mark.usefixtures("folder")
 def test_settings_can_be_ignored():
     done = kvgauge("run", "--spec", "small.toml", "--ignore-settings", "--quiet", DYN_KVBM_NIXL_BACKEND_UCX="maybe")

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from suite.errors import BadInput
-from suite.settings.profiles import MISSPELT, MPI, NIXL, PROFILES, UCX, Profile, profile_named
+from suite.settings.profiles import MISSPELT, MPI, NIXL, NIXL_BACKEND, PROFILES, RELEASES, UCX, Profile, profile_named
 
 ROW = Profile("made-up", (UCX, NIXL), truth="one", fallback="disabled", without_backend="disabled")
 
@@ -49,6 +49,38 @@ def test_ignored_selectors_are_told_but_not_those_that_are_read() -> None:
     mpi, misspelt = ROW.ignored(environment)
     assert mpi.startswith(r"TRTLLM_USE_MPI_KVCACHE='\x1b' does not enable MPI")
     assert "no release" in misspelt
+
+
+def test_a_selector_whose_value_does_not_count_is_told() -> None:
+    """`true` enables nothing where exactly 1 does, and that is worth a sentence."""
+    [note] = ROW.ignored({UCX.variable.encode(): b"true"})
+    assert note.startswith("TRTLLM_USE_UCX_KVCACHE='true' does not enable UCX")
+    assert "only exactly 1 counts" in note
+
+
+@pytest.mark.parametrize(
+    ("value", "column", "backend", "told"),
+    [
+        (b"LIBFABRIC", "TRTLLM", "LIBFABRIC", "is LIBFABRIC"),
+        (b"UCX", "TRTLLM", "UCX", "NIXL over UCX"),
+        (b"libfabric", "TRTLLM", "UCX", "'libfabric' is not one it knows"),
+        (b"", "TRTLLM", "UCX", "'' is not one it knows"),
+        (b"LIBFABRIC", "UCX", "UCX", "NIXL over UCX"),
+    ],
+)
+def test_who_chooses_nixls_backend_is_a_column(value: bytes, column: str, backend: str, told: str) -> None:
+    """The variable is read only where the column says so, and only two words are known."""
+    row = dataclasses.replace(ROW, nixl_backends=column)
+    assert row.release_backend({NIXL_BACKEND.encode(): value})[0] == backend
+    assert told in row.release_backend({NIXL_BACKEND.encode(): value})[1]
+
+
+def test_releases_are_all_but_the_source_page_and_need_a_backend() -> None:
+    """No release transfers anything without a backend, and none reads Dynamo's variables."""
+    assert {"source-page", *RELEASES} == set(PROFILES)
+    assert {(PROFILES[name].without_backend, PROFILES[name].nixl_backends == "DYN_KVBM") for name in RELEASES} == {
+        ("disabled", False)
+    }
 
 
 def test_an_unknown_profile_gets_a_suggestion() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 from suite.settings.cache_transceiver import resolve_method
 from suite.settings.nixl_backends import parse
+from suite.settings.profiles import NIXL_BACKEND, PROFILES
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "semantics.md"
 
@@ -37,6 +38,7 @@ def environment_in(cell: str) -> dict[bytes, bytes]:
 
 VARIABLES = table("environment", "reading")
 METHODS = table("configuration", "environment", "reading")
+ROWS = table("profile", "selectors, first wins", "counts as set", "none set", "NIXL's backends from")
 
 
 def test_the_tables_are_found() -> None:
@@ -63,3 +65,19 @@ def test_methods_are_resolved_as_documented(configuration: str, cell: str, readi
     except ValueError:
         actual = "refused"
     assert actual == reading
+
+
+def test_profiles_are_those_of_the_table() -> None:
+    """Each row of the table is a row of the code, in the same order."""
+    sources = {"DYN_KVBM": "`DYN_KVBM_NIXL_BACKEND_*`", "UCX": "always UCX", "TRTLLM": f"`{NIXL_BACKEND}`"}
+    rows = [
+        (
+            row.name,
+            ", ".join(selector.method.upper() for selector in row.selectors) or "none",
+            {"one": "1", "any": "not empty"}[row.truth],
+            row.fallback,
+            sources[row.nixl_backends],
+        )
+        for row in PROFILES.values()
+    ]
+    assert rows == ROWS

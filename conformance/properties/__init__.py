@@ -1,0 +1,1 @@
+"""One test for each requirement, to be run against any implementation."""
