@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-NAME = "name an implementation: --kv-implementation my_pkg.settings:parse, or kv_implementations in the ini file"
-
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the options of `pytest --pyargs conformance`."""

@@ -13,7 +13,6 @@ import pytest
 
 from conformance.expectations import Expectations, read_expectations
 from conformance.implementations.loading import load
-from conformance.plugin import NAME
 from conformance.record import Case, Recorder
 from conformance.reproduce import shell_line
 from conformance.requirement import MARK, Requirement, registry
@@ -23,6 +22,7 @@ from suite.errors import BadInput, KvgaugeError
 if TYPE_CHECKING:
     from conformance.implementation import Implementation
 
+_NAME_ONE = "name an implementation: --kv-implementation my_pkg.settings:parse, or kv_implementations in the ini file"
 _LETTERS = {Verdict.WARN: "w", Verdict.INFO: "i", Verdict.ERROR: "E"}
 
 
@@ -45,7 +45,7 @@ class Session:
         """Return the session that the options and the ini file ask for."""
         names = list(dict.fromkeys([*config.getoption("kv_implementation"), *config.getini("kv_implementations")]))
         if not names:
-            raise pytest.UsageError(NAME)
+            raise pytest.UsageError(_NAME_ONE)
         given = config.getoption("kv_expect")
         ini = config.getini("kv_expect")
         expect = Path(given) if given else config.rootpath / ini if ini else None
