@@ -101,12 +101,10 @@ class NixlEndpoint:
             self._agent.create_backend(backend, dict(settings))
         self._registered: list[Any] = []
         self._peers: list[str] = []
-        self._kinds: set[str] = set()
         self._transfers: list[NixlTransfer] = []
 
     def register(self, region: Region) -> None:
         """Register `region` with the back end."""
-        self._kinds.add(region.kind)
         table = np.array([[region.address, region.nbytes, region.device]], np.uint64)
         with self._explained("register memory"):
             self._registered.append(self._agent.register_memory(table, _MEMORY[region.kind], backends=[self._backend]))

@@ -65,7 +65,7 @@ class Release:
         return next(names, self.fallback).lower()
 
     def backends(self, environment: Mapping[bytes, bytes]) -> tuple[str, ...]:
-        raise NotImplementedError
+        raise NotImplementedError  # its `answers` say so: the session never asks a release for backends
 
     def close(self) -> None:
         pass
