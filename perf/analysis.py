@@ -85,6 +85,7 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
         allocation=shape.allocation,
         emulated=emulated,
         ceiling_share=None,
+        storage=shape.storage,
         issues=_ordered(
             [
                 *_reported(launches),

@@ -30,6 +30,17 @@ _OPTIONS = (
         show_default=True,
         help="Seconds that one phase of a point may take before its workers are killed.",
     ),
+    click.option(
+        "--emulated-gpus",
+        type=click.IntRange(1, 16),
+        metavar="N",
+        help="Run on N emulated GPUs (host memory): bytes and wires are true, there are no rates.",
+    ),
+    click.option(
+        "--scratch",
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder for the file of stores and fetches.  [default: the run folder]",
+    ),
     click.option("--quiet", is_flag=True, help="No progress; results only."),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON."),
 )
@@ -49,12 +60,14 @@ def measuring(command: Callable[..., None]) -> Callable[..., None]:
 def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     """Measure a sweep on this machine; the report is `kvgauge report`'s.
 
-    SPEC is a TOML file or a preset: quick (the default) or standard.
+    SPEC is a TOML file or a preset: quick (the default), standard, ucx-multi-gpu, gds,
+    gpu-check (five minutes on a GPU node) or emulated.
 
     \b
     Examples:
       kvgauge sweep
       kvgauge sweep standard --out runs/monday --seed 7
+      kvgauge sweep emulated --emulated-gpus 4
       kvgauge sweep --resume runs/monday
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from perf.spec import load_spec
@@ -76,6 +89,8 @@ def run_sweep(
     out: Path | None,
     seed: int | None,
     deadline_s: float,
+    emulated_gpus: int | None,
+    scratch: Path | None,
     quiet: bool,
     as_json: bool,
 ) -> RunFolder:
@@ -84,7 +99,9 @@ def run_sweep(
     from suite.run.folder import create
 
     chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
-    asked = Options(deadline_s=deadline_s, settings=settings, **chosen)
+    asked = Options(
+        deadline_s=deadline_s, settings=settings, emulated_gpus=emulated_gpus or 0, scratch=scratch, **chosen
+    )
     return _measured(spec, asked, create(out), quiet=quiet or as_json)
 
 
@@ -96,7 +113,10 @@ def _resume(path: Path, options: Mapping[str, Any]) -> RunFolder:
     if options["out"] is not None or options["seed"] is not None:
         raise click.UsageError("--resume takes the folder and the seed of the run it goes on with")
     spec, asked, folder = resumed(path)
-    asked = replace(asked, deadline_s=options["deadline_s"])
+    gpus = options["emulated_gpus"]
+    if gpus is not None and gpus != asked.emulated_gpus:
+        raise click.UsageError("--resume goes on with as many emulated GPUs as the run it goes on with")
+    asked = replace(asked, deadline_s=options["deadline_s"], scratch=options["scratch"])
     return _measured(spec, asked, folder, quiet=options["quiet"] or options["as_json"])
 
 

@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from perf.record import Evidence, Failure, Issue, PointRecord
+from perf.placement import cores_of_roles
+from perf.record import Evidence, Failure, Issue, PointRecord, Storage
+from perf.roles import INITIATOR, roles_of, through_file
+from perf.settings import ours
 from suite.run import machine
 from suite.run.manifest import now
 from suite.transports import base
+from suite.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from perf.spec import PlannedPoint
+    from perf.planning import PlannedPoint
     from suite.world.supervisor import WorkerFailed
 
-ROLES = ("prefill", "decode")
 SETUP = "default"  # the environment of the caller; other setups come with settings axes
-INITIATOR = {"push": "prefill", "pull": "decode"}
+EMULATED_SETUP = "emulated"
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class Window:
 
     timing: Mapping[str, Any]
     checked_bytes: int
+    cached_before: int | None = None  # bytes of the file in the page cache, where there is a file
+    cached_after: int | None = None
 
 
 @dataclass
@@ -36,6 +41,8 @@ class Draft:
     launch: int
     position: int
     planned: PlannedPoint
+    cores: Mapping[str, Sequence[int]] = field(default_factory=cores_of_roles)
+    emulated: bool = False
     started_at: str = field(default_factory=now)
     fields: dict[str, Any] = field(default_factory=dict)
     durations_ns: list[int] = field(default_factory=list)
@@ -43,10 +50,15 @@ class Draft:
     phases_ns: dict[str, int] = field(default_factory=dict)
     issues: list[Issue] = field(default_factory=list)
     checked_bytes: int = 0
+    filesystem: str = ""
+    cached_before: list[int] = field(default_factory=list)
+    cached_after: list[int] = field(default_factory=list)
 
-    def set(self, name: str, value: object) -> None:
-        """Set a field of the record."""
-        self.fields[name] = value
+    def opened(self, told: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take what each worker said of its regions."""
+        self.fields["allocation"] = "+".join(sorted({one["allocation"] for one in told.values()}))
+        self.fields["content"] = {place: how for one in told.values() for place, how in one["content"].items()}
+        self.filesystem = next((one["filesystem"] for one in told.values() if one["filesystem"]), "")
 
     def prepared(self, told: Mapping[str, int]) -> None:
         """Take the sizes that the initiator found when it prepared."""
@@ -63,11 +75,14 @@ class Draft:
         self.checked_bytes += window.checked_bytes
         self.durations_ns += window.timing["durations_ns"]
         self.delivered_ns.append(window.timing["delivered_ns"])
+        if window.cached_before is not None and window.cached_after is not None:
+            self.cached_before.append(window.cached_before)
+            self.cached_after.append(window.cached_after)
 
     def closed(self, told: Mapping[str, Any]) -> None:
-        """Take the phases of the initiator and its evidence."""
+        """Take the phases of the initiator, and the evidence of whoever posted."""
         self.phases_ns.update(told["phases_ns"])
-        evidence = Evidence.model_validate(told["evidence"])
+        evidence = _joined([Evidence.model_validate(one) for one in told["evidence"]])
         self.fields["evidence"] = evidence
         if evidence.wire == "unknown":
             self.issues.append(
@@ -76,6 +91,8 @@ class Draft:
 
     def measured(self) -> PointRecord:
         """Return the record of a good point."""
+        if (storage := self._storage()) and (cached := max([*storage.cached_before, *storage.cached_after, 0])):
+            self.issues.append(_page_cache(storage, cached))
         return self.record("measured", verified=True)
 
     def failed(self, failed: WorkerFailed) -> PointRecord:
@@ -83,6 +100,17 @@ class Draft:
         reason, detail = failed.reason[:200], failed.detail[:20_000]  # a worker gone mad may say anything
         failure = Failure(role=failed.role, phase=failed.phase, reason=reason, detail=detail)
         return self.record("failed", failure=failure)
+
+    def _storage(self) -> Storage | None:
+        point = self.planned.point
+        if not through_file(point.op) or not self.filesystem:
+            return None
+        return Storage(
+            filesystem=self.filesystem,
+            io=ours(point.settings).io,
+            cached_before=self.cached_before,
+            cached_after=self.cached_after,
+        )
 
     def record(self, status: str, *, verified: bool = False, failure: Failure | None = None) -> PointRecord:
         """Return the record as it stands."""
@@ -98,7 +126,9 @@ class Draft:
                 "schema": 1,
                 "launch": self.launch,
                 "position": self.position,
-                "setup": SETUP,
+                "setup": EMULATED_SETUP if self.emulated else SETUP,
+                "emulated": self.emulated,
+                "storage": self._storage(),
                 "point": self.planned.point,
                 "status": status,
                 "failure": failure,
@@ -109,7 +139,7 @@ class Draft:
                 "verified_bytes": self.checked_bytes,
                 "phases_ns": self.phases_ns,
                 "progress": _progress(self.planned),
-                "cores": {role: list(cores) for role, cores in cores_of_roles().items()},
+                "cores": {role: list(self.cores[role]) for role in roles_of(self.planned.point.op)},
                 "issues": self.issues,
                 "load_average": machine.load_average(),
                 "started_at": self.started_at,
@@ -122,13 +152,33 @@ def lost(launch: int, position: int, planned: PlannedPoint, failure: Failure) ->
     return Draft(launch, position, planned).record("failed", failure=failure)
 
 
+def _page_cache(storage: Storage, cached: int) -> Issue:
+    told = f"up to {format_bytes(cached)} of the file on {storage.filesystem} were in the page cache"
+    opened = "with O_DIRECT" if storage.io == "direct" else "without O_DIRECT"
+    return Issue(level="NOTE", code="page-cache", message=f"{told} (it was opened {opened}).")
+
+
+def _joined(evidence: Sequence[Evidence]) -> Evidence:
+    """Return one piece of evidence for a point of which both workers posted a half."""
+    first, *others = evidence
+    if all(other == first for other in others):
+        return first
+    wires = dict.fromkeys(one.wire for one in evidence)
+    details = "; ".join(f"{one.operation}: {one.detail or one.reason}" for one in evidence)
+    known = "unknown" not in wires
+    return first.model_copy(
+        update={
+            "wire": ", then ".join(wires)[:200] if known else "unknown",
+            "operation": " + ".join(one.operation for one in evidence),
+            "detail": details[:20_000],
+            "count": sum(one.count for one in evidence),
+            "reason": "" if known else details[:20_000],
+        }
+    )
+
+
 def _progress(planned: PlannedPoint) -> dict[str, str]:
     """Return who drives each worker's side of the transfer."""
     drivers = base.load(planned.point.transport).traits.progress
-    initiator = INITIATOR[planned.point.op]
-    return {role: drivers.get("initiator" if role == initiator else "target", "unknown") for role in ROLES}
-
-
-def cores_of_roles() -> dict[str, list[int]]:
-    """Return one CPU for each role, on cores of their own if there are two."""
-    return {role: [cpu] for role, cpu in zip(ROLES, machine.separate_cpus(len(ROLES)), strict=True)}
+    op = planned.point.op
+    return {role: drivers.get("initiator" if role == INITIATOR[op] else "target", "unknown") for role in roles_of(op)}

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from perf.record import Point
 
 CEILING = "copy"  # the transport that others are shares of
+OPS = ("push", "pull", "handoff", "store", "fetch")  # in reading order: what can stand beside each other first
 
 
 class PointKey(NamedTuple):
@@ -22,6 +23,7 @@ class PointKey(NamedTuple):
     descriptors: int
     source: str
     destination: str
+    flows: int
     settings: tuple[tuple[str, str], ...]
 
 
@@ -32,8 +34,17 @@ def point_key(point: Point) -> PointKey:
 
 
 def transfer_key(point: Point) -> PointKey:
-    """Return what `point` moves, whoever moves it: equal for a transport and for its ceiling."""
-    return point_key(point)._replace(transport="", settings=())
+    """Return what `point` moves, whoever moves it: equal for a transport and for its ceiling.
+
+    How device memory was allocated is part of it, a transport's own settings are not.
+    """
+    kept = tuple((name, value) for name, value in sorted(point.settings.items()) if name == "device_memory")
+    return point_key(point)._replace(transport="", settings=kept)
+
+
+def companions_key(point: Point) -> PointKey:
+    """Return what points have in common that transfer at once: everything but their memories."""
+    return point_key(point)._replace(source="", destination="")
 
 
 def reading_order(point: Point) -> tuple[object, ...]:
@@ -41,10 +52,14 @@ def reading_order(point: Point) -> tuple[object, ...]:
     return (
         point.workload == "bytes",
         point.workload,
-        point.op != "push",
+        OPS.index(point.op),
         point.descriptor_bytes,
         point.descriptors,
         point.pattern,
+        "file" in {point.source, point.destination},
+        point.flows,
+        point.source,
+        point.destination,
         point.transport == CEILING,
         point.transport,
         sorted(point.settings.items()),

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import zlib
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from perf.draft import INITIATOR, ROLES, Draft, Window, cores_of_roles
+from perf.draft import Draft, Window
 from perf.identity import transfer_key
+from perf.placement import cores_for, cores_of_roles
 from perf.record import WRONG_BYTES, PointRecord
+from perf.roles import INITIATOR, ROLES, roles_of, through_file
 from perf.workload import Work, region_bytes
-from suite.transports import base
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from perf.spec import PlannedPoint
+    from perf.planning import PlannedPoint
+    from perf.record import Point
+    from suite.memory.devices import Device
 
 SERVER = "perf.server:PointServer"
 WARM_UP_WINDOWS = 1
@@ -38,6 +41,16 @@ class LaunchPlan:
     pages: str = "huge"
     deadline_s: float = 30.0  # for each phase of a point
     server: str = SERVER
+    file: Path | None = None  # of region_bytes, in a scratch folder: what stores and fetches go through
+    devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
+    emulated: bool = False  # on the emulated CUDA driver
+
+
+class Gate(Protocol):
+    """Where pairs that transfer at once wait for each other: `threading.Barrier`."""
+
+    def wait(self) -> int:
+        """Wait for all; raises `threading.BrokenBarrierError` when one of them has failed."""
 
 
 class PointFailed(Exception):
@@ -56,66 +69,74 @@ def region_size(points: Sequence[PlannedPoint]) -> int:
 class Launch:
     """A fresh prefill and decode worker, and the points that they measure one by one."""
 
-    def __init__(self, plan: LaunchPlan, attempt: int) -> None:
+    def __init__(self, plan: LaunchPlan, attempt: str) -> None:
         self._plan = plan
         self._epoch = count(1)
-        self._cores = cores_of_roles()
-        self._group = Group([self._worker(role, attempt) for role in ROLES])
-        self._begun: dict[str, Any] = {}
+        cores = cores_of_roles()
+        self._group = Group([self._worker(role, attempt, cores[role]) for role in ROLES])
 
     def begin(self) -> None:
-        """Have the workers allocate their regions."""
-        self._begun = self.ask_both("begin", nbytes=self._plan.region_bytes, pages=self._plan.pages)
+        """Tell the workers how large their regions are."""
+        told = {"nbytes": self._plan.region_bytes, "pages": self._plan.pages}
+        self.ask("begin", dict.fromkeys(ROLES, told))
 
     @property
     def group(self) -> Group:
         """The workers."""
         return self._group
 
-    def measure(self, index: int, position: int, planned: PlannedPoint) -> PointRecord:
-        """Measure point number `index`; raises `PointFailed` when it is lost."""
-        draft = Draft(self._plan.launch, position, planned)
-        draft.set("allocation", "+".join(sorted({told["allocation"] for told in self._begun.values()})))
+    def measure(
+        self, index: int, position: int, planned: PlannedPoint, *, pair: int = 0, gate: Gate | None = None
+    ) -> PointRecord:
+        """Measure point number `index`; raises `PointFailed` when it is lost.
+
+        Of pairs that transfer at once this is number `pair`; all of them wait at the `gate` before and after each window.
+        """
+        cores = cores_for(planned.point, self._plan.devices, pair)
+        draft = Draft(self._plan.launch, position, planned, cores=cores, emulated=self._plan.emulated)
         try:
-            with self.opened(index, planned) as point:
+            with self.opened(index, planned, cores) as point:
+                draft.opened(point.told)
                 draft.prepared(point.sizes)
                 for _ in range(WARM_UP_WINDOWS):
-                    draft.warmed_up(point.window())
+                    draft.warmed_up(point.window(gate=gate))
                 for _ in range(planned.windows):
-                    draft.window(point.window())
+                    draft.window(point.window(gate=gate))
                 draft.closed(point.close())
         except WorkerFailed as failed:
             raise PointFailed(draft.failed(failed)) from failed
         return draft.measured()
 
     @contextmanager
-    def opened(self, index: int, planned: PlannedPoint) -> Iterator[OpenPoint]:
-        """Open, connect and prepare a point on both workers; agents are named after the point's `index`."""
-        initiator = INITIATOR[planned.point.op]
-        agents = {role: f"p{index}-{role}" for role in ROLES}
-        peers = dict(zip(ROLES, reversed(ROLES), strict=True))
-        opened = self.ask(
-            "open",
-            {
-                role: {
-                    "agent": agents[role],
-                    "transport": planned.point.transport,
-                    "settings": {},
-                    "posts": role == initiator,
-                }
-                for role in ROLES
-            },
-        )
-        self.ask(
-            "connect",
-            {role: {"peer": agents[peers[role]], "metadata": opened[peers[role]]["metadata"]} for role in ROLES},
-        )
+    def opened(
+        self, index: int, planned: PlannedPoint, cores: Mapping[str, Sequence[int]] | None = None
+    ) -> Iterator[OpenPoint]:
+        """Open, connect and prepare a point on its workers; agents are named after the point's `index`."""
+        point = planned.point
+        roles = roles_of(point.op)
+        agents: dict[str, str] = {role: f"p{index}-{role}" for role in roles}
+        opened = self.ask("open", {role: self._open(role, agents[role], point, cores or {}) for role in roles})
+        if len(roles) > 1:
+            self.ask("connect", _introduced(agents, opened))
         work = Work.of(planned, seed=_window_seed(self._plan, planned))
-        addresses = {role: told["address"] for role, told in self._begun.items()}
-        sizes = self.ask_both("prepare", work=work.as_json(), op=planned.point.op, addresses=addresses)[initiator]
-        point = OpenPoint(self, initiator, peers[initiator], sizes)
-        yield point
-        point.close()
+        told = {"work": work.as_json(), "addresses": {role: one["address"] for role, one in opened.items()}}
+        prepared = self.ask("prepare", dict.fromkeys(roles, told))
+        under_way = OpenPoint(self, point.op, opened, prepared[INITIATOR[point.op]])
+        yield under_way
+        under_way.close()
+
+    def _open(self, role: str, agent: str, point: Point, cores: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+        file = str(self._plan.file) if self._plan.file and through_file(point.op) else None
+        memory = point.source if role == "prefill" else point.destination
+        return {
+            "agent": agent,
+            "transport": point.transport,
+            "settings": point.settings,
+            "op": point.op,
+            "memory": memory,
+            "file": file,
+            "cores": list(cores.get(role, ())),
+        }
 
     def next_epoch(self) -> int:
         """Return an epoch that no content of this launch has carried lately."""
@@ -126,49 +147,57 @@ class Launch:
         questions = {role: (verbs.get(role, phase), told) for role, told in arguments.items()}
         return self._group.ask(phase, questions, self._plan.deadline_s)
 
-    def ask_both(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        """Put the same question to both workers."""
-        return self.ask(verb, dict.fromkeys(ROLES, arguments))
-
-    def _worker(self, role: str, attempt: int) -> WorkerSpec:
+    def _worker(self, role: str, attempt: str, cores: Sequence[int]) -> WorkerSpec:
         stem = self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}"
         environment = {**self._plan.environment, "UCX_LOG_FILE": str(stem.with_suffix(".ucx.log").absolute())}
-        return WorkerSpec(role, self._plan.server, environment, self._cores[role], stem.with_suffix(".log"))
+        return WorkerSpec(role, self._plan.server, environment, cores, stem.with_suffix(".log"))
 
 
 class OpenPoint:
     """A point whose transfers are prepared: windows can be run, as many as wanted."""
 
-    def __init__(self, launch: Launch, initiator: str, target: str, sizes: Mapping[str, int]) -> None:
-        self._launch, self._initiator, self._target = launch, initiator, target
+    def __init__(self, launch: Launch, op: str, told: Mapping[str, Any], sizes: Mapping[str, int]) -> None:
+        self._launch = launch
+        self._roles, self._initiator = roles_of(op), INITIATOR[op]
         self._closed: dict[str, Any] | None = None
+        self.told = told  # what each worker said of its regions
         self.sizes = sizes
 
-    def window(self, post: str = "post") -> Window:
+    def window(self, post: str = "post", gate: Gate | None = None) -> Window:
         """Stamp, transfer, compare every byte; wrong bytes raise `WorkerFailed`. `post` is the initiator's verb."""
         epoch = self._launch.next_epoch()
-        self._launch.ask_both("stamp", epoch=epoch)
-        verbs = {self._initiator: post, self._target: "serve"}
-        timing = self._launch.ask("window", dict.fromkeys(ROLES, {}), **verbs)[self._initiator]  # noqa: RUF024  never changed
-        checked = self._launch.ask_both("check", epoch=epoch)
+        stamped = self._ask("stamp", epoch=epoch)
+        verbs = {role: post if role == self._initiator else "serve" for role in self._roles}
+        if gate:
+            gate.wait()
+        timing = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)[self._initiator]
+        if gate:
+            gate.wait()  # nobody stamps or checks while another pair still transfers
+        checked = self._ask("check", epoch=epoch)
         for role, answer in checked.items():
             if answer["findings"]:
                 raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
-        return Window(timing, sum(answer["bytes"] for answer in checked.values()))
+        cached = [told.get(self._initiator, {}).get("cached_bytes") for told in (stamped, checked)]
+        return Window(timing, sum(answer["bytes"] for answer in checked.values()), cached[0], cached[1])
 
     def ask_one(self, role: str, verb: str, **arguments: Any) -> Any:
         """Put a question to one worker."""
         return self._launch.ask(verb, {role: arguments})[role]
 
     def close(self) -> dict[str, Any]:
-        """Take the point down, once; return the initiator's phases and evidence."""
+        """Take the point down, once; return the initiator's phases, and the evidence of every worker that posted."""
         if self._closed is None:
-            self._closed = self._launch.ask_both("close")[self._initiator]
+            told = self._ask("close")
+            evidence = [told[role]["evidence"] for role in self._roles if told[role]["evidence"]]
+            self._closed = {"phases_ns": told[self._initiator]["phases_ns"], "evidence": evidence}
         return self._closed
+
+    def _ask(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        return self._launch.ask(verb, dict.fromkeys(self._roles, arguments))
 
 
 @contextmanager
-def launched(plan: LaunchPlan, attempt: int) -> Iterator[Launch]:
+def launched(plan: LaunchPlan, attempt: str) -> Iterator[Launch]:
     """Start the workers of a launch (or of what is left of it) and leave none behind."""
     launch = Launch(plan, attempt)
     with launch.group:
@@ -176,10 +205,10 @@ def launched(plan: LaunchPlan, attempt: int) -> Iterator[Launch]:
         yield launch
 
 
-def required_environment(points: Sequence[PlannedPoint]) -> dict[str, str]:
-    """Return the variables that the traits of the points' transports ask for; workers have the caller's besides."""
-    transports = sorted({planned.point.transport for planned in points})
-    return {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
+def _introduced(agents: Mapping[str, str], opened: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what each of two workers is told of the other."""
+    peers = dict(zip(agents, reversed(list(agents)), strict=True))
+    return {role: {"peer": agents[peer], "metadata": opened[peer]["metadata"]} for role, peer in peers.items()}
 
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perf.memory import MEMORY
+
 SCHEMA: Literal[1] = 1
 WRONG_BYTES = "wrong bytes"  # the reason of a failure that a check found
 
@@ -17,6 +19,10 @@ Name = Field(max_length=200)
 Text = Field(max_length=20_000)
 Nanoseconds = Field(ge=0, lt=1 << 63)
 Count = Field(ge=0, lt=1 << 63)
+
+
+# push: prefill WRITEs; pull: decode READs; store, fetch: memory to file and back; handoff: prefill stores, decode fetches
+Operation = Literal["push", "pull", "store", "fetch", "handoff"]
 
 
 class _Closed(BaseModel):
@@ -27,15 +33,28 @@ class Point(_Closed):
     """One cell of a sweep. Equal points of different launches are repetitions."""
 
     transport: str = Name  # "nixl:UCX", "copy"
-    op: Literal["push", "pull"]  # push: prefill WRITEs; pull: decode READs
-    source: Literal["host"] = "host"  # memory of the prefill worker
-    destination: Literal["host"] = "host"  # memory of the decode worker
+    op: Operation
+    source: str = Field(default="host", pattern=rf"^({MEMORY})$")  # what holds the bytes: "host", "cuda:0", "file"
+    destination: str = Field(default="host", pattern=rf"^({MEMORY})$")  # what is to hold them
     workload: str = Name  # model preset, or "bytes" for plain messages
     pattern: Literal["contiguous", "scattered"]
     unit: Literal["head", "page", "layer", "block", "bytes"]
     descriptor_bytes: int = Count
     descriptors: int = Count  # rows asked for in one sample, before any merging
+    flows: int = Field(
+        default=1, ge=1, le=10_000
+    )  # pairs of memories that transferred at the same time, this one included
     settings: dict[str, str] = Field(default_factory=dict, max_length=64)  # settings axes, e.g. {"UCX_TLS": "tcp"}
+
+
+class Storage(_Closed):
+    """The file that a store, fetch or handoff went through."""
+
+    filesystem: str = Name  # "ext4"
+    io: Literal["direct", "buffered"]  # whether the file was opened with O_DIRECT
+    # bytes of the file that were in the page cache, before and after each timed window
+    cached_before: list[Annotated[int, Count]] = Field(default_factory=list, max_length=100_000)
+    cached_after: list[Annotated[int, Count]] = Field(default_factory=list, max_length=100_000)
 
 
 class Failure(_Closed):
@@ -101,7 +120,11 @@ class PointRecord(_Closed):
     allocation: str = Name  # "4k", "huge"
     verified: bool  # every byte of both pools and their guards was as it must be
     verified_bytes: int = Count
-    emulated: bool = False
+    emulated: bool = False  # measured on the emulated CUDA driver: its durations are nobody's
+    content: dict[str, str] = Field(
+        default_factory=dict, max_length=8
+    )  # place -> "in place", "staged", "on the device"
+    storage: Storage | None = None
     evidence: Evidence | None = None
     phases_ns: dict[str, Annotated[int, Nanoseconds]] = Field(
         default_factory=dict, max_length=64

@@ -2,12 +2,14 @@
 
 The supervisor asks in this order: `begin`; for every point `open`, `connect`,
 `prepare`, then for every window `stamp`, `serve` and `post` (at the same
-time, one at either side), `check`; then `close`. Answers are plain JSON.
+time, one at either side), `check`; then `close`. Answers are plain JSON. A
+point that stores or fetches has one worker; all others have two.
 """
 
 from __future__ import annotations
 
 import base64
+import os
 import time
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -16,56 +18,83 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from perf import workload
+from perf.handoff import Handoff, fetch_each
+from perf.holdings import Held, Holdings, OnDevice
+from perf.roles import FILE, INITIATOR, PLACES, POSTED, kept_by, through_file
+from perf.settings import Ours, of_back_end, ours
 from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, run_window
 from suite.kv import diagnosis
 from suite.kv import stamp as content_of
 from suite.kv.plan import LENGTH
-from suite.memory.host import HostRegion
 from suite.transports import base
-from suite.transports.base import Endpoint, Op, Transfer, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from perf.roles import Role
     from suite.kv.plan import Plan
+    from suite.memory.file import FileRegion
+    from suite.transports.base import Endpoint, Transfer, Transport
 
 _LATE_S = 0.25  # bytes that arrive this long after "done" were announced too early
-OPS = {"push": Op.WRITE, "pull": Op.READ}
 
 
 class PointServer:
     """The prefill or decode worker of a launch."""
 
-    def __init__(self, role: Literal["prefill", "decode"], load: Callable[[str], Transport] = base.load) -> None:
-        self._side = content_of.Side.PREFILL if role == "prefill" else content_of.Side.DECODE
+    def __init__(self, role: Role, load: Callable[[str], Transport] = base.load) -> None:
+        self._role = role
         self._load = load
-        self._region: HostRegion
+        self._holdings: Holdings
         self._endpoint: Endpoint
+        self._op = "push"
         self._peer = ""
-        self._posts = False
-        self._op = Op.WRITE
-        self._window: list[Plan] = []
+        self._held: dict[str, Held] = {}  # by place
         self._work: workload.Work
+        self._routes: list[workload.Route] = []
         self._addresses: dict[str, int] = {}
         self._transfers: list[Transfer] = []
         self._phases: dict[str, int] = {}
 
-    def begin(self, nbytes: int, pages: Literal["4k", "huge"]) -> dict[str, Any]:
-        """Allocate this worker's region: pool, spare and guards."""
-        self._region = HostRegion(nbytes, pages)
-        return {"allocation": self._region.allocation, "address": self._region.address}
+    def begin(self, nbytes: int, pages: Literal["4k", "huge"]) -> None:
+        """Learn the size of this worker's regions, guards included; they are made when a point needs them."""
+        self._holdings = Holdings(nbytes, pages)
 
-    def open(self, agent: str, transport: str, settings: Mapping[str, str], posts: bool) -> dict[str, Any]:  # noqa: FBT001  JSON arguments are named
-        """Open the endpoint of a point and register the region."""
-        self._phases = {}
-        self._posts = posts
+    def open(
+        self,
+        agent: str,
+        *,
+        transport: str,
+        settings: Mapping[str, str],
+        op: str,
+        memory: str,
+        file: str | None = None,
+        cores: Sequence[int] = (),
+    ) -> dict[str, Any]:
+        """Open the endpoint of a point and register what it moves: this worker's `memory`, and the `file` if there is one."""
+        if cores:
+            os.sched_setaffinity(0, cores)
+        self._phases, self._op = {}, op
+        wanted = ours(settings)
+        regions = self._regions(memory, file, wanted)
+        self._held = {place: Held.of(place, regions[place]) for place in PLACES[op] if kept_by(op, place) == self._role}
+        if isinstance(mine := regions[self._role], OnDevice):
+            mine.make_current()
         with self._timed("open"):
-            self._endpoint = self._load(transport).open(agent, settings, "initiator" if posts else "target")
+            role: base.Role = "initiator" if self._initiates else "target"
+            self._endpoint = self._load(transport).open(agent, of_back_end(settings), role)
         with self._timed("register"):
-            self._endpoint.register(self._region)
+            for region in regions.values():
+                self._endpoint.register(region)
         with self._timed("metadata"):
             metadata = self._endpoint.metadata()
-        return {"metadata": base64.b64encode(metadata).decode()}
+        return {
+            "metadata": base64.b64encode(metadata).decode(),
+            "address": mine.address,
+            "allocation": mine.allocation,
+            "content": {place: held.access.how for place, held in self._held.items()},
+            "filesystem": self._file.filesystem if self._keeps_file else "",
+        }
 
     def connect(self, peer: str, metadata: str) -> None:
         """Learn the peer's metadata."""
@@ -73,22 +102,14 @@ class PointServer:
         with self._timed("connect"):
             self._endpoint.connect(peer, base64.b64decode(metadata))
 
-    def prepare(
-        self, work: Mapping[str, Any], op: Literal["push", "pull"], addresses: Mapping[str, int]
-    ) -> dict[str, Any]:
-        """Build the window's plans; the initiator prepares a transfer for each."""
-        self._work, self._op, self._addresses = workload.from_json(work), OPS[op], dict(addresses)
-        self._window = workload.window(
-            self._work, source=addresses["prefill"], destination=addresses["decode"], nbytes=self._region.nbytes
-        )
-        self._transfers = []
-        if self._posts:
-            with self._timed("prepare"):
-                self._transfers = [
-                    self._endpoint.prepare(self._op, plan, self._peer, self._tag(index))
-                    for index, plan in enumerate(self._window)
-                ]
-        first = self._window[0]
+    def prepare(self, work: Mapping[str, Any], addresses: Mapping[str, int]) -> dict[str, Any]:
+        """Build the window's routes, and a transfer for each sample that this worker posts."""
+        self._work, self._addresses = workload.from_json(work), dict(addresses)
+        places = {place: self._addresses.get(place, 0) for place in PLACES[self._op]}
+        self._routes = workload.window(self._work, places, nbytes=self._holdings.nbytes)
+        with self._timed("prepare"):
+            self._transfers = [self._prepared(index) for index in range(len(self._routes)) if self._posts]
+        first = self._hop(self._routes[0])
         return {
             "logical_bytes": first.logical_bytes,
             "padded_bytes": first.padded_bytes,
@@ -96,14 +117,21 @@ class PointServer:
             "posted_descriptors": self._transfers[0].posted_descriptors if self._transfers else 0,
         }
 
-    def stamp(self, epoch: int) -> None:
-        """Write the epoch's content: the KV cache at the prefill side, fresh paint at the decode side."""
-        content_of.fill(self._words(), content_of.uniform(self._region.nbytes // content_of.WORD, self._side, epoch))
+    def stamp(self, epoch: int) -> dict[str, Any]:
+        """Write the epoch's content: the KV cache at its source, fresh paint everywhere else; files end up uncached."""
+        for held in self._held.values():
+            held.access.fill(held.before(epoch, source=held.place == PLACES[self._op][0]))
+        if self._keeps_file:
+            self._file.drop_cache()
+        return self._cached()
 
     def serve(self) -> None:
-        """Drive a target's side of one window; tell a pushing initiator that all of it is here."""
+        """Drive the other side of one window; tell a pushing initiator that all of it is here."""
+        if self._op == "handoff":
+            fetch_each(self._transfers, self._endpoint, self._peer)
+            return
         await_tag(self._endpoint, DELIVERED)
-        if self._op is Op.WRITE:
+        if self._op == "push":
             self._endpoint.notify(self._peer, ACKNOWLEDGED)
 
     def post(self) -> dict[str, Any]:
@@ -111,71 +139,110 @@ class PointServer:
         return asdict(run_window(self._transfers, self._wait_for_delivery))
 
     def check(self, epoch: int) -> dict[str, Any]:
-        """Compare every byte of this worker's region with what it must be after the window."""
-        words = self._words()
-        content = self._content(epoch)
-        wrong = content_of.first_difference(words, content)
-        return {"bytes": self._region.nbytes, "findings": [] if wrong is None else self._findings(epoch, wrong)}
+        """Compare every byte that this worker keeps with what it must be after the window."""
+        cached, findings = self._cached(), []
+        for held in self._held.values():
+            wrong = held.access.first_difference(self._content(held, epoch))
+            if wrong is not None:
+                findings += self._findings(held, epoch, wrong)
+        return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **cached}
 
     def close(self) -> dict[str, Any]:
-        """Take the point down; the initiator returns its evidence."""
+        """Take the point down; return the evidence for what this worker posted."""
         with self._timed("release"):
             for transfer in self._transfers:
                 transfer.release()
         with self._timed("close"):
             self._endpoint.close()
-        evidence = asdict(self._endpoint.evidence(self._op, self._sizes())) if self._posts else None
+        evidence = asdict(self._endpoint.evidence(POSTED[self._op, self._role], self._sizes())) if self._posts else None
         return {"phases_ns": self._phases, "evidence": evidence}
 
-    def _content(self, epoch: int) -> content_of.Content:
-        if self._side is content_of.Side.PREFILL:
-            return content_of.uniform(self._region.nbytes // content_of.WORD, self._side, epoch)
-        return content_of.landed(
-            self._window,
-            words=self._region.nbytes // content_of.WORD,
-            source=self._addresses["prefill"],
-            destination=self._addresses["decode"],
-            epoch=epoch,
-        )
+    @property
+    def _initiates(self) -> bool:
+        return INITIATOR[self._op] == self._role
 
-    def _findings(self, epoch: int, wrong: int) -> list[str]:
+    @property
+    def _posts(self) -> bool:
+        return (self._op, self._role) in POSTED
+
+    @property
+    def _keeps_file(self) -> bool:
+        return FILE in self._held
+
+    @property
+    def _file(self) -> FileRegion:
+        return self._held[FILE].region  # type: ignore[return-value]  # the region of this place is the file's
+
+    def _regions(self, memory: str, file: str | None, wanted: Ours) -> dict[str, Any]:
+        regions: dict[str, Any] = {self._role: self._holdings.memory(memory, wanted.device_memory)}
+        if file is not None and through_file(self._op):
+            regions[FILE] = self._holdings.file(file, direct=wanted.io == "direct")
+        return regions
+
+    def _prepared(self, index: int) -> Transfer:
+        plan, op = self._hop(self._routes[index]), POSTED[self._op, self._role]
+        if through_file(self._op):
+            stored_or_fetched = self._endpoint.prepare(op, plan, None, b"")
+            handing_over = self._op == "handoff" and self._initiates
+            return Handoff(stored_or_fetched, self._endpoint, self._peer) if handing_over else stored_or_fetched
+        # only the last sample of a window is announced: it completes after all others
+        tag = DELIVERED if index == len(self._routes) - 1 else b""
+        return self._endpoint.prepare(op, plan, self._peer, tag)
+
+    def _hop(self, route: workload.Route) -> Plan:
+        """Return what this worker moves of a sample, or would if it posted."""
+        places = PLACES[self._op]
+        at_end = self._role == places[-1] and len(places) > 2  # noqa: PLR2004  decode's half of a handoff
+        return route.hop(*(places[-2:] if at_end else places[:2]))
+
+    def _content(self, held: Held, epoch: int) -> content_of.Content:
+        if held.place == PLACES[self._op][0]:
+            return held.before(epoch, source=True)
+        plans, source, destination = self._way_to(held)
+        return content_of.landed(plans, words=held.words, source=source, destination=destination, epoch=epoch)
+
+    def _way_to(self, held: Held) -> tuple[list[Plan], int, int]:
+        """Return the plans from the source to a place, and the addresses of both regions."""
+        source = PLACES[self._op][0]
+        plans = [route.hop(source, held.place) for route in self._routes]
+        return plans, self._addresses.get(source, 0), self._addresses.get(held.place, 0)
+
+    def _findings(self, held: Held, epoch: int, wrong: int) -> list[str]:
         """Say what is wrong, word `wrong` first, after a moment in which late bytes may still arrive."""
-        if self._side is content_of.Side.PREFILL:
-            return ["the source itself was changed"]
-        before = self._diagnose(epoch)
+        where = "the file: " if held.place == FILE else ""
+        if held.place == PLACES[self._op][0]:
+            return [f"{where}the source itself was changed"]
+        before = self._diagnose(held, epoch)
         time.sleep(_LATE_S)
-        after = self._diagnose(epoch)
+        after = self._diagnose(held, epoch)
         if after:
-            return [str(finding) for finding in after]
+            return [f"{where}{finding}" for finding in after]
         late = sum(finding.count for finding in before) or 1  # none where the last bytes came just after the check
-        place = workload.places(self._work, self._region.nbytes).destination(wrong * content_of.WORD)
-        return [str(diagnosis.Finding(diagnosis.Fault.LATE, late, place))]
+        place = workload.places(self._work, held.region.nbytes).destination(wrong * content_of.WORD)
+        return [f"{where}{diagnosis.Finding(diagnosis.Fault.LATE, late, place)}"]
 
-    def _diagnose(self, epoch: int) -> tuple[diagnosis.Finding, ...]:
+    def _diagnose(self, held: Held, epoch: int) -> tuple[diagnosis.Finding, ...]:
+        plans, source, destination = self._way_to(held)
         return diagnosis.diagnose(
-            self._words(),
-            self._window,
-            source=self._addresses["prefill"],
-            destination=self._addresses["decode"],
+            held.access.words(),
+            plans,
+            source=source,
+            destination=destination,
             epoch=epoch,
-            places=workload.places(self._work, self._region.nbytes),
+            places=workload.places(self._work, held.region.nbytes),
         )
+
+    def _cached(self) -> dict[str, Any]:
+        return {"cached_bytes": self._file.cached_bytes()} if self._keeps_file else {}
 
     def _wait_for_delivery(self) -> None:
-        """Wait for the destination's word; a puller is the destination itself."""
-        if self._op is Op.WRITE:
+        """Wait for the destination's word; who pulls, stores, fetches or hands over has had it already."""
+        if self._op == "push":
             await_tag(self._endpoint, ACKNOWLEDGED)
 
-    def _tag(self, index: int) -> bytes:
-        """Announce only the last sample of a window: it completes after all others."""
-        return DELIVERED if index == len(self._window) - 1 else b""
-
     def _sizes(self) -> tuple[int, int]:
-        lengths = np.concatenate([plan.merged().source[:, LENGTH] for plan in self._window])
+        lengths = np.concatenate([self._hop(route).merged().source[:, LENGTH] for route in self._routes])
         return int(lengths.min()), int(lengths.max())
-
-    def _words(self) -> np.ndarray[Any, np.dtype[np.uint64]]:
-        return self._region.view().view(np.uint64)
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -1,19 +1,16 @@
-"""A sweep spec: what to measure, read from TOML, and the points and the schedule it stands for.
+"""A sweep spec: what to measure, read from TOML.
 
-A `SweepSpec` that exists can be planned: whatever a spec can have wrong is found
-when it is read, and told with its file and key.
+A `SweepSpec` that exists can be planned (`perf.planning`): whatever a spec can have
+wrong is found when it is read, and told with its file and key.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib import resources
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-import numpy as np
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -28,19 +25,19 @@ from pydantic import (
 
 from perf.complaint import complaint, did_you_mean, shown
 from perf.document import parse_toml, read_toml
-from perf.identity import CEILING, PointKey, point_key
-from perf.record import Point
+from perf.memory import HOST_TO_HOST, parse_pair
+from perf.planning import points
+from perf.record import Operation
 from suite.errors import BadInput
 from suite.kv.geometry import Layout, layout
 from suite.kv.stamp import WORD
-from suite.units import format_bytes, parse_bytes
+from suite.units import parse_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-PRESETS = ("quick", "standard")
-MAX_POINTS = 10_000
-MAX_POOL_BYTES = 1 << 40  # of one worker; more is a slip of the keyboard
+PRESETS = ("quick", "standard", "ucx-multi-gpu", "gds", "gpu-check", "emulated")
+STAND_IN = "nixl:UCX"  # what a spec measures unless an environment selects something else
 ELEMENT_BYTES = {"bf16": 2, "fp16": 2, "fp8": 1}
 
 _TRANSPORT = re.compile(r"[a-z][a-z0-9_]*(:[A-Za-z0-9_]+)?")
@@ -67,6 +64,10 @@ def _model(name: str) -> str:
     return name
 
 
+def _pair(text: str) -> str:
+    return str(parse_pair(text))
+
+
 def _size(value: object) -> object:
     return parse_bytes(value) if isinstance(value, str) else value
 
@@ -81,7 +82,17 @@ Names = Field(min_length=1, max_length=64)
 Transports = Annotated[
     list[Annotated[str, Field(max_length=200), AfterValidator(_transport)]], Names, AfterValidator(_distinct)
 ]
-Ops = Annotated[list[Literal["push", "pull"]], Names, AfterValidator(_distinct)]
+Ops = Annotated[list[Operation], Names, AfterValidator(_distinct)]
+Memories = Annotated[
+    list[Annotated[str, Field(max_length=64), AfterValidator(_pair)]], Names, AfterValidator(_distinct)
+]
+Pairs = Annotated[list[Literal["alone", "together"]], Names, AfterValidator(_distinct)]
+Setting = Annotated[str, Field(max_length=200)]
+# transport -> its variants: {"nixl:POSIX" = [{io = "direct"}, {io = "buffered"}]}
+Settings = Annotated[
+    dict[Annotated[str, AfterValidator(_transport)], Annotated[list[dict[Setting, Setting]], Names]],
+    Field(max_length=64),
+]
 Units = Annotated[list[Literal["head", "page", "layer", "block"]], Names, AfterValidator(_distinct)]
 Patterns = Annotated[list[Literal["contiguous", "scattered"]], Names, AfterValidator(_distinct)]
 Sizes = Annotated[
@@ -108,6 +119,9 @@ class KvSweep(_Table):
     ops: Ops
     units: Units
     patterns: Patterns
+    memory: Memories = Field(default=[HOST_TO_HOST])  # "cuda:* -> cuda:*" is every ordered pair of devices
+    pairs: Pairs = Field(default=["alone"])  # "together": all pairs of `memory` transfer at the same time
+    settings: Settings = Field(default={})
     samples: Samples = 4  # per window
 
     @field_validator("units")
@@ -130,6 +144,9 @@ class MessageSweep(_Table):
     sizes: Sizes
     transports: Transports
     ops: Ops
+    memory: Memories = Field(default=[HOST_TO_HOST])
+    pairs: Pairs = Field(default=["alone"])
+    settings: Settings = Field(default={})
     samples: Samples = 1_000  # per window
 
 
@@ -142,10 +159,10 @@ class SweepSpec(_Table):
     messages: list[MessageSweep] = Field(default_factory=list, max_length=64, alias="bytes")
 
     def carried_by(self, transports: Sequence[str]) -> SweepSpec:
-        """Return this spec with `transports`, and the ceiling where it had it, in place of its own."""
+        """Return this spec with `transports` in place of nixl:UCX, its stand-in for them, and before all others."""
 
         def swept(table: KvSweep | MessageSweep) -> list[str]:
-            return [*transports, *(name for name in table.transports if name == CEILING and name not in transports)]
+            return [*transports, *(name for name in table.transports if name not in {STAND_IN, *transports})]
 
         return self.model_copy(
             update={
@@ -158,23 +175,6 @@ class SweepSpec(_Table):
     def _can_be_planned(self) -> SweepSpec:
         points(self)
         return self
-
-
-@dataclass(frozen=True)
-class PlannedPoint:
-    """A point and what the measuring side needs to measure it."""
-
-    point: Point
-    kind: Literal["kv", "bytes"]
-    layout: Layout | None  # None for plain messages
-    tokens: int  # of one sample; 0 for plain messages
-    windows: int  # timed
-    samples: int  # per window, each to its own destination
-
-    @property
-    def pool_bytes(self) -> int:
-        """Bytes of one worker's pool: every sample of a window, padded to whole blocks."""
-        return self.samples * self.point.descriptors * self.point.descriptor_bytes
 
 
 def load_spec(name_or_path: str) -> SweepSpec:
@@ -196,79 +196,3 @@ def check_spec(document: object, *, source: str) -> SweepSpec:
         return SweepSpec.model_validate(document)
     except ValidationError as error:
         raise complaint(error, source=source, model=SweepSpec) from None
-
-
-def points(spec: SweepSpec) -> list[PlannedPoint]:
-    """Return every point of `spec`, in its own order; no two are equal.
-
-    Equal points of different launches are repetitions, so the same point twice in one
-    launch would be counted as two launches.
-    """
-    planned: dict[PointKey, tuple[str, PlannedPoint]] = {}
-    for table, one in _planned(spec):
-        key = point_key(one.point)
-        if key in planned:
-            message = f"{table} and {planned[key][0]} both plan {key.transport} {key.op} of {key.workload}, {key.unit}, {key.pattern}"
-            raise BadInput("same-point-twice", message, "points must differ in more than tokens of the last block")
-        if one.pool_bytes > MAX_POOL_BYTES:
-            message = f"{table} needs {format_bytes(one.pool_bytes)} in each worker"
-            raise BadInput(
-                "too-much-memory", message, f"at most {format_bytes(MAX_POOL_BYTES)}: fewer samples or tokens"
-            )
-        planned[key] = table, one
-        if len(planned) > MAX_POINTS:
-            raise BadInput("too-many-points", f"more than {MAX_POINTS} points", "split the sweep")
-    if not planned:
-        raise BadInput("nothing-to-measure", "nothing to measure", "add a [[kv]] or [[bytes]] table")
-    return [one for _, one in planned.values()]
-
-
-def schedule(points: Sequence[PlannedPoint], launches: int, seed: int) -> list[list[int]]:
-    """Return, for each launch, the indices of `points` in the order to measure them.
-
-    Each launch has its own random order, so that neither a neighbour nor the time since
-    the start favours a point. An order depends on the seed, the launch and the number of
-    points alone: it stays the same when launches are added or a run is resumed.
-    """
-    if seed < 0:
-        raise BadInput("bad-seed", f"the seed is {seed}", "accepted: 0 or more")
-    return [np.random.default_rng((seed, launch)).permutation(len(points)).tolist() for launch in range(launches)]
-
-
-def _planned(spec: SweepSpec) -> Iterator[tuple[str, PlannedPoint]]:
-    """Yield every point with the name of the table that asks for it."""
-    for index, kv in enumerate(spec.kv):
-        for point in _kv_points(kv):
-            yield f"kv[{index}]", PlannedPoint(point, "kv", kv.layout, kv.tokens, spec.windows, kv.samples)
-    for index, messages in enumerate(spec.messages):
-        for point in _message_points(messages):
-            yield f"bytes[{index}]", PlannedPoint(point, "bytes", None, 0, spec.windows, messages.samples)
-
-
-def _kv_points(kv: KvSweep) -> Iterator[Point]:
-    sample_bytes = kv.layout.blocks(kv.tokens) * kv.layout.block_bytes
-    for transport, op, unit, pattern in product(kv.transports, kv.ops, kv.units, kv.patterns):
-        unit_bytes = kv.layout.unit_bytes(unit)
-        yield Point(
-            transport=transport,
-            op=op,
-            workload=kv.model,
-            pattern=pattern,
-            unit=unit,
-            descriptor_bytes=unit_bytes,
-            descriptors=sample_bytes // unit_bytes,
-        )
-
-
-def _message_points(messages: MessageSweep) -> Iterator[Point]:
-    """Yield points of one descriptor: scattered, because each sample goes to a random slot of its own."""
-    for transport, op, size in product(messages.transports, messages.ops, messages.sizes):
-        yield Point(
-            transport=transport,
-            op=op,
-            workload="bytes",
-            pattern="scattered",
-            unit="bytes",
-            descriptor_bytes=size,
-            descriptors=1,
-        )

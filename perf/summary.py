@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from perf.record import Issue, Point
+    from perf.record import Issue, Point, Storage
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class PointSummary:
     emulated: bool
     ceiling_share: float | None  # throughput.median / that of `copy` with the same op, workload, pattern and unit
     issues: tuple[Issue, ...]  # distinct, INVALID first
+    storage: Storage | None = None  # the file that a store, fetch or handoff went through
 
     @property
     def invalid(self) -> bool:
@@ -63,7 +64,8 @@ def as_json(summary: PointSummary) -> dict[str, object]:
         summary = replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
     fields = asdict(summary)
     issues = [issue.model_dump() for issue in summary.issues]
-    values = {**fields, "point": summary.point.model_dump(), "issues": issues}
+    storage = summary.storage.model_dump() if summary.storage else None
+    values = {**fields, "point": summary.point.model_dump(), "issues": issues, "storage": storage}
     return {name: _json(value) for name, value in values.items()}
 
 

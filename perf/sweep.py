@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter, deque
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from perf.draft import lost
-from perf.identity import CEILING, point_key
-from perf.launch import SERVER, LaunchPlan, PointFailed, launched, region_size, required_environment
+from perf.identity import companions_key, point_key
+from perf.launch import SERVER, LaunchPlan, PointFailed, launched
+from perf.planning import schedule
 from perf.reading import read_records
 from perf.record import Failure
-from perf.spec import check_spec, points, schedule
-from suite.errors import BadInput, KvgaugeError, Missing
-from suite.run import machine, manifest
+from perf.roles import through_file
+from perf.settings import ours
+from perf.setup import prepared
+from perf.spec import check_spec
+from perf.together import measure_together
+from suite.errors import BadInput, KvgaugeError
+from suite.run import manifest
 from suite.run.folder import RunFolder, reopen
-from suite.transports import base
-from suite.units import format_bytes
+from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from perf.planning import PlannedPoint
     from perf.record import PointRecord
-    from perf.spec import PlannedPoint, SweepSpec
+    from perf.setup import Setup
+    from perf.spec import SweepSpec
 
 DEADLINE_S = 30.0
 _LOSSES = 2  # a point that has cost so many launches is not tried again
-_PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 
 
 class Watcher(Protocol):
@@ -55,6 +59,8 @@ class Options:
     deadline_s: float = DEADLINE_S
     settings: Mapping[str, object] = field(default_factory=dict)  # what was selected and why, for the manifest
     server: str = SERVER
+    emulated_gpus: int = 0
+    scratch: Path | None = None  # where the file of stores and fetches is made; None: in the run folder
 
 
 def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watcher) -> None:
@@ -62,20 +68,21 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
     Points of launches that `folder` already has are not measured again.
     """
-    planned, notes = _runnable(points(spec))
+    setup = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus)
+    planned = setup.planned
     started = manifest.begin(
         seed=options.seed,
         spec=spec.model_dump(mode="json", by_alias=True),
-        settings={**options.settings, "notes": notes, "worker_environment": required_environment(planned)},
+        settings={**options.settings, "emulated_gpus": options.emulated_gpus, **setup.as_json()},
     )
     folder.write_manifest(started)
-    for note in notes:
+    for note in setup.notes:
         watcher.note(note)
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
     try:
-        with closing(_records(planned, left, folder, options)) as records:  # whatever happens, no worker is left
+        with closing(_records(setup, left, folder, options)) as records:  # whatever happens, no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
                 watcher.measured(record)
@@ -91,7 +98,10 @@ def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
     seed, settings = asked.get("seed"), asked.get("settings")
     if not isinstance(seed, int) or not isinstance(settings, dict):
         raise BadInput("bad-manifest", f"{path}/manifest.json has no seed or no settings", "start a new run")
-    return spec, Options(seed=seed, settings=settings), reopen(path)
+    gpus = settings.get("emulated_gpus", 0)
+    if not isinstance(gpus, int):
+        raise BadInput("bad-manifest", f"{path}/manifest.json: emulated_gpus is no number", "start a new run")
+    return spec, Options(seed=seed, settings=settings, emulated_gpus=gpus), reopen(path)
 
 
 def _left(
@@ -99,35 +109,61 @@ def _left(
 ) -> dict[int, list[tuple[int, int]]]:
     """Return launch -> (position, index) of the points that `folder` has no record of; finished launches are left out."""
     done = {(record.launch, point_key(record.point)) for record in read_records(folder.samples)[0]}
+    orders = schedule(planned, launches, seed)
+    keys = [point_key(one.point) for one in planned]
+    # of points that transfer at the same time, one that is missing has all of them measured again
+    torn = {
+        (launch, companions_key(one.point))
+        for launch in range(launches)
+        for one, key in zip(planned, keys, strict=True)
+        if one.point.flows > 1 and (launch, key) not in done
+    }
     left = {
         launch: [
             (position, index)
             for position, index in enumerate(order)
-            if (launch, point_key(planned[index].point)) not in done
+            if (launch, keys[index]) not in done or (launch, companions_key(planned[index].point)) in torn
         ]
-        for launch, order in enumerate(schedule(planned, launches, seed))
+        for launch, order in enumerate(orders)
     }
     return {launch: points for launch, points in left.items() if points}
 
 
 def _records(
-    planned: Sequence[PlannedPoint], left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
+    setup: Setup, left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
 ) -> Generator[PointRecord]:
-    size = region_size(planned)
-    _require_memory(2 * (size + _PROCESS_BYTES))
-    environment = {**os.environ, **required_environment(planned)}
     losses: Counter[int] = Counter()
-    for launch, order in left.items():
-        plan = LaunchPlan(
-            launch=launch,
-            environment=environment,
-            logs=folder.logs,
-            seed=options.seed,
-            region_bytes=size,
-            deadline_s=options.deadline_s,
-            server=options.server,
-        )
-        yield from _launch(plan, planned, deque(order), losses)
+    with _file(setup, options.scratch or folder.path) as file:
+        for launch, order in left.items():
+            plan = LaunchPlan(
+                launch=launch,
+                environment=setup.environment,
+                logs=folder.logs,
+                seed=options.seed,
+                region_bytes=setup.region_bytes,
+                deadline_s=options.deadline_s,
+                server=options.server,
+                file=file,
+                devices=setup.devices,
+                emulated=setup.emulated,
+            )
+            yield from _launch(plan, setup.planned, deque(order), losses)
+
+
+@contextmanager
+def _file(setup: Setup, parent: Path) -> Iterator[Path | None]:
+    """Make the file that stores and fetches go through, if any do; it is gone when we are."""
+    through = [one for one in setup.planned if through_file(one.point.op)]
+    if not through:
+        yield None
+        return
+    from suite.memory.file import FileRegion
+
+    with scratch(parent) as folder:
+        path = folder / "kv-cache"
+        direct = any(ours(one.point.settings).io == "direct" for one in through)
+        FileRegion(path, setup.region_bytes, direct=direct).close()  # reserved, and O_DIRECT tried, before any launch
+        yield path
 
 
 def _launch(
@@ -137,20 +173,24 @@ def _launch(
     attempt = 0
     while left:
         try:
-            with launched(plan, attempt) as launch:
+            with launched(plan, str(attempt)) as launch:
                 while left:
                     position, index = left.popleft()
                     if losses[index] >= _LOSSES:
                         yield lost(plan.launch, position, planned[index], _given_up())
-                        continue
-                    try:
-                        record = launch.measure(index, position, planned[index])
-                    except PointFailed as failed:
-                        launch.group.kill()  # it may still be writing
-                        losses[index] += 1
-                        yield failed.record
-                        break
-                    yield record
+                    elif planned[index].point.flows > 1:
+                        yield from _together(
+                            plan, planned, [(position, index), *_companions(planned, left, index)], losses
+                        )
+                    else:
+                        try:
+                            record = launch.measure(index, position, planned[index])
+                        except PointFailed as failed:
+                            launch.group.kill()  # it may still be writing
+                            losses[index] += 1
+                            yield failed.record
+                            break
+                        yield record
         except WorkerFailed as failed:
             raise KvgaugeError(
                 "workers-do-not-start", f"workers do not start: {failed}", f"{failed.detail}\nlogs: {plan.logs}"
@@ -158,29 +198,25 @@ def _launch(
         attempt += 1
 
 
+def _companions(planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], index: int) -> list[tuple[int, int]]:
+    """Take from `left` the points that transfer at the same time as point `index`."""
+    key = companions_key(planned[index].point)
+    found = [one for one in left if companions_key(planned[one[1]].point) == key]
+    for one in found:
+        left.remove(one)
+    return found
+
+
+def _together(
+    plan: LaunchPlan, planned: Sequence[PlannedPoint], members: Sequence[tuple[int, int]], losses: Counter[int]
+) -> Generator[PointRecord]:
+    """Yield the records of points that transfer at the same time, measured by workers of their own."""
+    records = measure_together(plan, f"at{members[0][0]}", [(index, place, planned[index]) for place, index in members])
+    for (_, index), record in zip(members, records, strict=True):
+        losses[index] += record.status == "failed"
+        yield record
+
+
 def _given_up() -> Failure:
     detail = f"it has failed in {_LOSSES} launches"
     return Failure(role="supervisor", phase="plan", reason="not tried again", detail=detail)
-
-
-def _runnable(planned: Sequence[PlannedPoint]) -> tuple[list[PlannedPoint], list[str]]:
-    """Return the points that can run here; only the ceiling may be left out, and then with a note."""
-    notes: list[str] = []
-    lacking: dict[str, str] = {}
-    for name in sorted({one.point.transport for one in planned}):
-        if missing := base.load(name).missing():
-            if name != CEILING:
-                raise Missing("transport-missing", f"{name} cannot run here: {missing}")
-            lacking[name] = missing
-            notes.append(f"no ceiling: {name} cannot run here: {missing}")
-    return [one for one in planned if one.point.transport not in lacking], notes
-
-
-def _require_memory(nbytes: int) -> None:
-    available = machine.available_bytes()
-    if nbytes > available:
-        raise Missing(
-            "no-memory",
-            f"this sweep needs {format_bytes(nbytes)} of memory, {format_bytes(available)} can be had",
-            "use fewer tokens or samples in the spec",
-        )

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from perf import words
-from perf.identity import CEILING
+from perf.identity import CEILING, OPS
+from perf.memory import HOST, kind_of
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perf.record import Point
     from perf.summary import PointSummary
 
 _LATENCY_BYTES = 4096  # the message whose latency is told
@@ -26,12 +28,12 @@ def verdict(summaries: Sequence[PointSummary]) -> list[str]:
     if not summaries:
         return ["Nothing was measured."]
     told = [one for one in summaries if one.point.transport != CEILING] or summaries
-    groups: dict[tuple[str, str, str], list[PointSummary]] = {}
+    groups: dict[tuple[str, str, str, str], list[PointSummary]] = {}
     for one in told:
         if one.launches:
-            groups.setdefault((one.point.workload, words.carrier(one.point), one.point.op), []).append(one)
-    # "push" after "pull" in the alphabet, but prefill's push is what TensorRT-LLM does: first
-    ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], key[2] != "push"))]
+            key = one.point.workload, words.carrier(one.point), one.point.op, _ends(one.point)
+            groups.setdefault(key, []).append(one)
+    ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], OPS.index(key[2]), key[3]))]
     caches = [group for group in ordered if group[0].point.unit != "bytes"]
     messages = [group for group in ordered if group[0].point.unit == "bytes"]
     sentences = [_headline(group) for group in caches]
@@ -48,13 +50,35 @@ def _rate(one: PointSummary) -> str:
 
 def _headline(group: Sequence[PointSummary]) -> str:
     """Tell the largest pieces, scattered as a paged cache is: what a transport makes of the easiest real transfer."""
-    one = max(group, key=lambda one: (*_size(one), one.point.pattern == "scattered"))
+    largest = max((*_size(one), one.point.pattern == "scattered") for one in group)
+    same = [one for one in group if (*_size(one), one.point.pattern == "scattered") == largest]
+    one = min(same, key=lambda one: one.throughput.median if one.throughput else 0.0)
     name = f"{words.carrier(one.point)} moved {one.point.workload}'s KV cache"
     if one.emulated:
-        return f"{name} in {_pieces(one)} ({one.point.op}) on an emulated device, which has no rates; {_proof(one)}."
+        where = "on emulated devices, which have no rates"
+        return f"{name} in {_pieces(one)} ({one.point.op}{_places(same)}) {where}; {_proof(one)}."
     if one.throughput is None:
         return ""
-    return f"{name} at {_rate(one)} in {_pieces(one)} ({one.point.op}){_share(one)}; {_proof(one)}."
+    slowest = f", the slowest of {len(same)} pairs: {words.between(one.point)}" if len(same) > 1 else _places(same)
+    return f"{name} at {_rate(one)} in {_pieces(one)} ({one.point.op}{slowest}){_share(one)}; {_proof(one)}."
+
+
+def _ends(point: Point) -> str:
+    """Return the kinds of memory at both ends; a copy within one device is no transfer between two."""
+    if point.source == point.destination != HOST:
+        return "within one device"
+    ends = f"{kind_of(point.source)} to {kind_of(point.destination)}"
+    return f"{ends}, {point.flows} pairs at once" if point.flows > 1 else ends
+
+
+def _places(same: Sequence[PointSummary]) -> str:
+    """Say between which memories, unless it was host memory at both ends."""
+    if len(same) > 1:
+        return (
+            f", {_ends(same[0].point)}" if same[0].point.flows > 1 else f", {len(same)} pairs, {_ends(same[0].point)}"
+        )
+    between = words.between(same[0].point)
+    return "" if between == words.between_hosts() else f", {between}"
 
 
 def _smallest(group: Sequence[PointSummary]) -> str:
@@ -124,9 +148,10 @@ def _pieces(one: PointSummary) -> str:
 
 
 def _share(one: PointSummary) -> str:
-    return (
-        f", {words.share(one.ceiling_share)} of a bare process-to-process copy" if one.ceiling_share is not None else ""
-    )
+    if one.ceiling_share is None:
+        return ""
+    ceiling = "a bare process-to-process copy" if _ends(one.point) == "host to host" else "the driver's own copy"
+    return f", {words.share(one.ceiling_share)} of {ceiling}"
 
 
 def _size(one: PointSummary) -> tuple[int, int]:

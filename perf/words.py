@@ -84,9 +84,21 @@ def workload(name: str) -> str:
 
 
 def what(point: Point) -> str:
-    """Return what one descriptor of a point is: `page 64 KiB scattered`."""
+    """Return what one descriptor of a point is, and where it goes unless that is host memory: `page 64 KiB scattered`."""
     size = format_bytes(point.descriptor_bytes)
-    return f"{size} {point.pattern}" if point.unit == "bytes" else f"{point.unit} {size} {point.pattern}"
+    piece = f"{size} {point.pattern}" if point.unit == "bytes" else f"{point.unit} {size} {point.pattern}"
+    return piece if between(point) == between_hosts() else f"{piece}, {between(point)}"
+
+
+def between(point: Point) -> str:
+    """Return the two memories of a point: `cuda:0 → cuda:1`, and how many pairs moved at once."""
+    beside = f", {point.flows} pairs at once" if point.flows > 1 else ""
+    return f"{point.source} → {point.destination}{beside}"
+
+
+def between_hosts() -> str:
+    """Return what `between` says of host memory on both sides."""
+    return "host → host"
 
 
 def carrier(point: Point) -> str:

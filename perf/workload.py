@@ -1,4 +1,4 @@
-"""A point's window: which bytes of the prefill region go where in the decode region.
+"""A point's window: which bytes of the prefill region go where in the decode region, or in a file between them.
 
 Both workers build the same window from the same `Work`, so no plan ever
 travels between processes.
@@ -22,7 +22,9 @@ from suite.kv.stamp import WORD
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from perf.spec import PlannedPoint
+    from numpy.typing import NDArray
+
+    from perf.planning import PlannedPoint
     from suite.kv.plan import Plan
 
 GUARD_BYTES = 4096  # at both ends of a region: nothing may ever be written there
@@ -78,28 +80,56 @@ def region_bytes(planned: PlannedPoint) -> int:
     return -(-payload // GUARD_BYTES) * GUARD_BYTES + 2 * GUARD_BYTES
 
 
-def window(work: Work, *, source: int, destination: int, nbytes: int) -> list[Plan]:
-    """Return the plan of each sample of a window; together they write no byte twice.
+@dataclass(frozen=True)
+class Route:
+    """One sample: where its bytes are, row by row, in each of the places that they pass.
 
-    `source` and `destination` are the addresses of the two regions of `nbytes`.
+    `addresses` has shape (N,) for each place: `prefill`, `decode`, `file`.
+    """
+
+    addresses: Mapping[str, NDArray[np.uint64]]
+    descriptor_bytes: int
+    logical_bytes: int
+
+    def hop(self, source: str, destination: str) -> Plan:
+        """Return the plan from one place to another."""
+        return plans.rows(
+            self.addresses[source],
+            self.addresses[destination],
+            self.descriptor_bytes,
+            logical_bytes=self.logical_bytes,
+        )
+
+
+def window(work: Work, regions: Mapping[str, int], *, nbytes: int) -> list[Route]:
+    """Return the route of each sample of a window; in no place do two of them use the same byte.
+
+    `regions` are the addresses of the regions, of `nbytes` each, by place; a file's is 0.
     """
     rng = np.random.default_rng(work.seed)
     if work.layout is None:
-        return _messages(work, source=source, destination=destination, nbytes=nbytes, rng=rng)
-    pools = [_pool(work.layout, address, nbytes) for address in (source, destination)]
+        return _messages(work, regions, nbytes=nbytes, rng=rng)
+    pools = [_pool(work.layout, address, nbytes) for address in regions.values()]
     count = work.layout.blocks(work.tokens)
     tables = [_block_table(pool.blocks, work.samples * count, work.scattered, rng) for pool in pools]
     return [
-        plans.kv_plan(
-            pools[0],
-            pools[1],
-            (tables[0][start : start + count], tables[1][start : start + count]),
-            unit=work.unit,
-            tokens=work.tokens,
-            shuffle=rng if work.scattered else None,
+        _route(
+            regions,
+            plans.kv_addresses(
+                pools,
+                [table[start : start + count] for table in tables],
+                unit=work.unit,
+                shuffle=rng if work.scattered else None,
+            ),
+            work.layout.unit_bytes(work.unit),
+            work.layout.logical_bytes(work.tokens),
         )
         for start in range(0, work.samples * count, count)
     ]
+
+
+def _route(regions: Mapping[str, int], addresses: list[NDArray[np.uint64]], nbytes: int, logical: int) -> Route:
+    return Route(dict(zip(regions, addresses, strict=True)), nbytes, logical)
 
 
 def places(work: Work, nbytes: int) -> Places:
@@ -121,18 +151,22 @@ def _block_table(blocks: int, count: int, scattered: bool, rng: np.random.Genera
     return rng.permutation(blocks)[:count] if scattered else np.arange(count)
 
 
-def _messages(work: Work, *, source: int, destination: int, nbytes: int, rng: np.random.Generator) -> list[Plan]:
-    """Give each message a slot of its own, at random places on both sides."""
+def _messages(work: Work, regions: Mapping[str, int], *, nbytes: int, rng: np.random.Generator) -> list[Route]:
+    """Give each message a slot of its own, at random in every place."""
     if work.message_bytes % WORD:
         raise BadInput("bad-size", f"messages of {work.message_bytes} B", f"sizes must be multiples of {WORD} bytes")
     slots = (nbytes - 2 * GUARD_BYTES) // work.message_bytes
     if work.samples > slots:
         raise BadInput("pool-too-small", f"a window needs {work.samples} messages, the pool has {slots}")
-    chosen = [rng.choice(slots, work.samples, replace=False).astype(np.uint64) for _ in range(2)]
+    chosen = [rng.choice(slots, work.samples, replace=False).astype(np.uint64) for _ in regions]
     step = np.uint64(work.message_bytes)
-    origins = np.uint64(source + GUARD_BYTES) + chosen[0] * step
-    targets = np.uint64(destination + GUARD_BYTES) + chosen[1] * step
-    return [plans.rows(origins[i : i + 1], targets[i : i + 1], work.message_bytes) for i in range(work.samples)]
+    starts = [
+        np.uint64(region + GUARD_BYTES) + slot * step for region, slot in zip(regions.values(), chosen, strict=True)
+    ]
+    return [
+        _route(regions, [side[i : i + 1] for side in starts], work.message_bytes, work.message_bytes)
+        for i in range(work.samples)
+    ]
 
 
 def _message_place(offset: int, *, nbytes: int) -> str:

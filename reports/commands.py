@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     help="How --config is read: as documented, or as a release of TensorRT-LLM does (trtllm-1.1, ...).",
 )
 @click.option("--ignore-settings", is_flag=True, help="Measure NIXL over UCX whatever the settings say.")
-@click.option("--spec", default="quick", show_default=True, metavar="SPEC.toml|PRESET", help="What to sweep.")
+@click.option(
+    "--spec", metavar="SPEC.toml|PRESET", help="What to sweep.  [default: quick; emulated with --emulated-gpus]"
+)
 @measuring
-def run(config: Path | None, profile: str, ignore_settings: bool, spec: str, **options: Any) -> None:  # noqa: FBT001  click passes by name
+def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | None, **options: Any) -> None:  # noqa: FBT001  click passes by name
     """Measure what this environment selects, on this machine, and write a report.
 
     Reads DYN_KVBM_NIXL_BACKEND_<BACKEND> and, with --config, the engine's
@@ -41,12 +43,16 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str, **o
     Examples:
       kvgauge run
       DYN_KVBM_NIXL_BACKEND_UCX=true kvgauge run --config engine.yaml --out runs/monday
+      DYN_KVBM_NIXL_BACKEND_GDS=true kvgauge run --emulated-gpus 2
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
+    from perf.setup import library_environment
     from perf.spec import load_spec
     from reports.selection import selected
 
-    wanted = load_spec(spec)
-    chosen = selected(config, os.environb, ignore=ignore_settings, profile=profile)
+    gpus = options["emulated_gpus"] or 0
+    wanted = load_spec(spec or ("emulated" if gpus else "quick"))
+    libraries = library_environment(gpus)
+    chosen = selected(config, os.environb, libraries, ignore=ignore_settings, profile=profile)
     sweep = wanted.carried_by(chosen.transports)
     if not (options["quiet"] or options["as_json"]):
         for sentence in chosen.why:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+_REMEDY = "install what is missing, try it on emulated GPUs (--emulated-gpus 2), select another backend, or use --ignore-settings"
 FALLBACK = ("nixl:UCX",)
 
 
@@ -32,11 +33,17 @@ class Selected:
 
 
 def selected(
-    config: Path | None, environment: Mapping[bytes, bytes], *, ignore: bool, profile: str = SOURCE_PAGE
+    config: Path | None,
+    environment: Mapping[bytes, bytes],
+    libraries: Mapping[str, str],
+    *,
+    ignore: bool,
+    profile: str = SOURCE_PAGE,
 ) -> Selected:
     """Return what is selected; a setting at fault is a `BadInput`, what this machine lacks a `Missing`.
 
-    `profile` says how an engine file is read, and needs one.
+    `libraries` is the environment in which workers look for libraries. `profile` says
+    how an engine file is read, and needs one.
     """
     profile_named(profile)
     if profile != SOURCE_PAGE and not config:
@@ -44,11 +51,11 @@ def selected(
     chosen = Selected(FALLBACK, ("Settings are ignored: NIXL over UCX is measured.",)) if ignore else None
     chosen = chosen or (_from_file(config, environment, profile) if config else _from_environment(environment))
     for transport in chosen.transports:
-        if lacking := _missing(transport):
+        if lacking := _missing(transport, libraries):
             raise Missing(
                 "selected-transport-missing",
                 f"{transport} is selected but cannot run here: {lacking}",
-                "\n".join((*chosen.why, "install what is missing, select another backend, or use --ignore-settings")),
+                "\n".join((*chosen.why, _REMEDY)),
             )
     return chosen
 
@@ -66,9 +73,9 @@ def _from_file(config: Path, environment: Mapping[bytes, bytes], profile: str) -
     return Selected(resolution.transports, resolution.why)
 
 
-def _missing(transport: str) -> str | None:
+def _missing(transport: str, libraries: Mapping[str, str]) -> str | None:
     if transport in base.names():
-        return base.load(transport).missing()
+        return base.load(transport).missing(libraries)
     engine, _, backend = transport.partition(":")
-    lacking = missing_for(backend) if engine == "nixl" else None
+    lacking = missing_for(backend, libraries) if engine == "nixl" else None
     return lacking or f"this version of kvgauge has no transport {transport}"

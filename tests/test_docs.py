@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from perf.spec import load_spec, points
+from perf.planning import points
+from perf.spec import load_spec
 
 ROOT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent

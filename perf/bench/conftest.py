@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from perf.launch import Launch, LaunchPlan, launched, region_size, required_environment
-from perf.spec import PlannedPoint, load_spec, points
+from perf.launch import Launch, LaunchPlan, launched, region_size
+from perf.planning import PlannedPoint, points
+from perf.setup import required_environment
+from perf.spec import load_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +38,7 @@ def launch(planned: list[PlannedPoint], tmp_path_factory: pytest.TempPathFactory
         region_bytes=region_size(planned),
         server="perf.bench.servers:BareServer",
     )
-    with launched(plan, 0) as workers:
+    with launched(plan, "0") as workers:
         yield workers
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from perf.holdings import Held
 from perf.server import PointServer
 from perf.window import ACKNOWLEDGED, await_tag
-from suite.kv import stamp
 
 if TYPE_CHECKING:
     from suite.transports.nixl import NixlTransfer
@@ -26,7 +26,7 @@ class BareServer(PointServer):
         """Post every handle of the window by NIXL's own two calls."""
         agent = self._endpoint._agent  # type: ignore[attr-defined]  # NixlEndpoint, not any endpoint
         transfers: list[NixlTransfer] = self._transfers  # type: ignore[assignment]  # as above
-        requests = [(one._handles[0], self._tag(index)) for index, one in enumerate(transfers)]
+        requests = [(one._handles[0], one._tag) for one in transfers]
         start = time.perf_counter_ns()
         for handle, tag in requests:
             state = agent.transfer(handle, tag)
@@ -40,7 +40,11 @@ class BareServer(PointServer):
         """Read every row of the window with `process_vm_readv`, as many rows a call as the kernel takes."""
         call = ctypes.CDLL(None, use_errno=True).process_vm_readv
         sides = [
-            [np.ascontiguousarray(side[:, :2]) for plan in self._window for side in [getattr(plan.merged(), name)]]
+            [
+                np.ascontiguousarray(side[:, :2])
+                for route in self._routes
+                for side in [getattr(self._hop(route).merged(), name)]
+            ]
             for name in ("destination", "source")
         ]
         calls: list[tuple[Any, ...]] = []
@@ -60,11 +64,11 @@ class BareServer(PointServer):
 
     def content(self, side: Literal["fill", "check"]) -> dict[str, int]:
         """Time one write, or one check, of the whole region."""
-        content = stamp.uniform(self._region.nbytes // stamp.WORD, self._side, 1)
-        words = self._words()
+        held = Held.of(self._role, self._holdings.memory("host", "cudaMalloc"))
+        content = held.before(1, source=False)
         begin = time.perf_counter_ns()
         if side == "fill":
-            stamp.fill(words, content)
-        elif stamp.first_difference(words, content) is not None:
+            held.access.fill(content)
+        elif held.access.first_difference(content) is not None:
             raise AssertionError("the region was not filled")
         return {"elapsed_ns": time.perf_counter_ns() - begin}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perf.launch import Launch
-    from perf.spec import PlannedPoint
+    from perf.planning import PlannedPoint
 
 ROUNDS = 15
 WHICH = list(product(["push", "pull"], ["layer", "block"], ["contiguous", "scattered"]))

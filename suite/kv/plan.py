@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,27 +81,38 @@ def kv_plan(
     tokens: int,
     shuffle: np.random.Generator | None = None,
 ) -> Plan:
-    """Return the plan that hands over one request's blocks in descriptors of `unit`.
-
-    `tables` are the block tables of both sides, shape (B,): block `tables[0][i]`
-    of the prefill pool goes to block `tables[1][i]` of the decode pool, so the
-    KV cache arrives where decode will look for it. `shuffle` puts the rows in
-    a random order in which no two neighbours are contiguous, so nothing merges
-    (with a handful of rows there may be no such order).
-    """
-    unit_bytes = source.layout.unit_bytes(unit)
-    addresses = [pool.unit_addresses(table, unit) for pool, table in zip((source, destination), tables, strict=True)]
-    if shuffle is not None:
-        order = _apart(addresses, unit_bytes, shuffle)
-        addresses = [side[order] for side in addresses]
+    """Return the plan that hands over one request's blocks in descriptors of `unit`; see `kv_addresses`."""
+    addresses = kv_addresses((source, destination), tables, unit=unit, shuffle=shuffle)
     return rows(
         addresses[0],
         addresses[1],
-        unit_bytes,
+        source.layout.unit_bytes(unit),
         source_device=source.device,
         destination_device=destination.device,
         logical_bytes=source.layout.logical_bytes(tokens),
     )
+
+
+def kv_addresses(
+    pools: Sequence[Pool],
+    tables: Sequence[NDArray[np.int64]],
+    *,
+    unit: str,
+    shuffle: np.random.Generator | None = None,
+) -> list[NDArray[np.uint64]]:
+    """Return the address of every descriptor of one request in each of its pools, shape (N,) each, row by row.
+
+    `tables` are the block tables, shape (B,): block `tables[0][i]` of the first pool
+    goes to block `tables[1][i]` of the next, and so on, so the KV cache arrives where
+    decode will look for it. `shuffle` puts the rows in a random order in which no two
+    neighbours are contiguous, so nothing merges (with a handful of rows there may be
+    no such order).
+    """
+    addresses = [pool.unit_addresses(table, unit) for pool, table in zip(pools, tables, strict=True)]
+    if shuffle is not None:
+        order = _apart(addresses, pools[0].layout.unit_bytes(unit), shuffle)
+        addresses = [side[order] for side in addresses]
+    return addresses
 
 
 def _apart(addresses: Sequence[NDArray[np.uint64]], nbytes: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -108,7 +120,8 @@ def _apart(addresses: Sequence[NDArray[np.uint64]], nbytes: int, rng: np.random.
     order = rng.permutation(len(addresses[0]))
     for _ in range(_TRIES):
         follows = [side[order[:-1]] + np.uint64(nbytes) == side[order[1:]] for side in addresses]
-        joined = np.flatnonzero(follows[0] & follows[1]) + 1
+        hops = [one & other for one, other in pairwise(follows)]
+        joined = np.flatnonzero(np.logical_or.reduce(hops)) + 1
         if not len(joined):
             break
         for row, other in zip(joined, rng.integers(len(order), size=len(joined)), strict=True):

@@ -115,6 +115,16 @@ def landed(plans: Sequence[Plan], *, words: int, source: int, destination: int, 
     return _with_gaps(begin, end, arrived, words, epoch)
 
 
+def sliced(content: Content, start: int, stop: int) -> Content:
+    """Return what the words from `start` up to `stop` hold, counted from `start`."""
+    first = int(np.searchsorted(content.starts, start, side="right")) - 1
+    last = max(int(np.searchsorted(content.starts, stop, side="left")), first)
+    starts = np.clip(content.starts[first : last + 1], start, stop)
+    identities = content.identities[first:last].copy()
+    identities[:1] += (starts[:1] - content.starts[first]).astype(np.uint64)
+    return Content(starts - start, identities, content.moved[first:last])
+
+
 def fill(words: NDArray[np.uint64], content: Content) -> None:
     """Write `content` into `words`, an array of its size."""
     table = _table()

@@ -16,7 +16,7 @@ class Region(Protocol):
     device: int  # CUDA ordinal; file descriptor; 0 for host
     address: int  # virtual address; 0 for files, whose descriptors are offsets
     nbytes: int
-    allocation: str  # "4k", "huge", "pinned", "cudaMalloc", "direct", "buffered"
+    allocation: str  # "4k", "huge", "pinned", "cudaMalloc", "vmm", "direct", "buffered"
     emulated: bool
 
     def write(self, offset: int, data: NDArray[np.uint8]) -> None:

@@ -107,9 +107,13 @@ def versions() -> dict[str, str]:
     return found
 
 
-def separate_cpus(count: int) -> list[int]:
-    """Return `count` CPUs that this process may use, no two threads of one core as long as there are cores left."""
-    allowed = sorted(os.sched_getaffinity(0))
+def separate_cpus(count: int, among: Iterable[int] = ()) -> list[int]:
+    """Return `count` CPUs that this process may use, no two threads of one core as long as there are cores left.
+
+    Those of `among` are used alone, if this process may use any of them.
+    """
+    mine = os.sched_getaffinity(0)
+    allowed = sorted(mine & set(among) or mine)
     first_of_core = {_siblings(cpu) & set(allowed): cpu for cpu in reversed(allowed)}
     ordered = [*sorted(first_of_core.values()), *(cpu for cpu in allowed if cpu not in first_of_core.values())]
     return [ordered[number % len(ordered)] for number in range(count)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from importlib.metadata import entry_points
@@ -109,8 +110,8 @@ class Transport(Protocol):
     name: str
     traits: Traits
 
-    def missing(self) -> str | None:
-        """Return what this machine lacks, or None. Loads no library of the transport."""
+    def missing(self, environment: Mapping[str, str] = os.environ) -> str | None:
+        """Return what this machine lacks for a worker with `environment`, or None. Loads no library of the transport."""
 
     def open(self, agent: str, settings: Mapping[str, str], role: Role) -> Endpoint:
         """Return an endpoint named `agent`."""

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from perf.document import parse_toml
 from perf.identity import point_key
-from perf.spec import MAX_POINTS, PRESETS, check_spec, load_spec, points, schedule
+from perf.planning import MAX_POINTS, points, schedule
+from perf.spec import PRESETS, check_spec, load_spec
 from suite.errors import BadInput
 
 KV = """

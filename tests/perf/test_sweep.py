@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from perf.draft import Draft
+from perf.planning import points
 from perf.reading import read_records
 from perf.record import PointRecord
-from perf.spec import check_spec, points
+from perf.spec import check_spec
 from perf.sweep import Options, measure
 from suite.errors import KvgaugeError
 from suite.run import folder

@@ -97,8 +97,8 @@ def test_the_emulator_has_no_rates_anywhere(launches):
     )
     sentences = verdict(summaries)
     assert sentences[0] == (
-        "nixl:UCX moved llama-3.1-8b's KV cache in scattered whole blocks (push) on an emulated device,"
-        " which has no rates; all 6 GiB checked, carried by cma."
+        "nixl:UCX moved llama-3.1-8b's KV cache in scattered whole blocks (push) on emulated devices,"
+        " which have no rates; all 6 GiB checked, carried by cma."
     )
     rows = [str(text) for row in map(row_of, summaries) for text in (row.throughput, row.latency, row.share)]
     assert not any(re.search(r"GB/s|%|\d [num]?s\b", text) for text in [*sentences, *rows])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf.spec import PlannedPoint, SweepSpec, points
+from perf.planning import PlannedPoint, points
+from perf.spec import SweepSpec
 from perf.workload import GUARD_BYTES, Work, from_json, places, region_bytes, window
 from suite.errors import BadInput
 from suite.kv import stamp
@@ -57,7 +58,12 @@ MORE = st.sampled_from((0, 1, 37)).map(lambda pages: pages * GUARD_BYTES)  # a r
 
 def planned_window(planned: PlannedPoint, seed: int = 1, more: int = 0) -> tuple[list[Plan], int]:
     nbytes = region_bytes(planned) + more
-    return window(Work.of(planned, seed), source=SOURCE, destination=DESTINATION, nbytes=nbytes), nbytes
+    return plans_of(Work.of(planned, seed), nbytes), nbytes
+
+
+def plans_of(work: Work, nbytes: int) -> list[Plan]:
+    routes = window(work, {"prefill": SOURCE, "decode": DESTINATION}, nbytes=nbytes)
+    return [route.hop("prefill", "decode") for route in routes]
 
 
 def stretches(plans: list[Plan], side: str, base: int) -> list[tuple[int, int]]:
@@ -119,8 +125,8 @@ def test_both_workers_build_the_same_window(planned: PlannedPoint, seed: int) ->
     again = from_json(json.loads(json.dumps(work.as_json())))
     assert again == work
     for one, other in zip(
-        window(work, source=SOURCE, destination=DESTINATION, nbytes=nbytes),
-        window(again, source=SOURCE, destination=DESTINATION, nbytes=nbytes),
+        plans_of(work, nbytes),
+        plans_of(again, nbytes),
         strict=True,
     ):
         assert np.array_equal(one.source, other.source)
@@ -196,7 +202,7 @@ def test_a_pool_that_is_too_small_for_messages_is_refused() -> None:
     """The same for messages."""
     work = Work.of(message_point(GUARD_BYTES, 12), seed=1)
     with pytest.raises(BadInput, match="a window needs 12 messages, the pool has 11") as caught:
-        window(work, source=SOURCE, destination=DESTINATION, nbytes=13 * GUARD_BYTES)
+        plans_of(work, 13 * GUARD_BYTES)
     assert caught.value.code == "pool-too-small"
 
 
@@ -204,7 +210,7 @@ def test_messages_that_split_words_are_refused() -> None:
     """Content is checked in words of 8 bytes."""
     work = replace(Work.of(message_point(), seed=1), message_bytes=12)
     with pytest.raises(BadInput, match="messages of 12 B") as caught:
-        window(work, source=SOURCE, destination=DESTINATION, nbytes=1 << 20)
+        plans_of(work, 1 << 20)
     assert caught.value.code == "bad-size"
     assert "multiples of 8" in caught.value.hint
 

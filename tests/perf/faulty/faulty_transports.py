@@ -157,3 +157,20 @@ swapped = partial(_server, fault=swaps_two)
 overrun = partial(_server, fault=writes_one_byte_too_far)
 early = partial(_server, fault=completes_early)
 former_epoch = partial(_server, fault=delivers_the_former_epoch)
+
+
+def touches_with_the_cpu(real: Any, _number: int, op: Op, plan: Plan, *, peer: str, tag: bytes) -> Any:
+    """Read the first byte of what is to be moved as if it were host memory, before moving it."""
+    honest = real.prepare(op, plan, peer, tag)
+    local = plan.source if op is Op.WRITE else plan.destination
+
+    def post() -> None:
+        ctypes.string_at(int(local[0, ADDRESS]), 1)
+        if honest.post() is not State.DONE:
+            while honest.poll() is not State.DONE:
+                pass
+
+    return Posts(honest.posted_descriptors, post)
+
+
+touched_by_cpu = partial(_server, fault=touches_with_the_cpu)

@@ -188,3 +188,24 @@ def test_a_plan_without_rows_leaves_the_paint(make_window: Callable[..., Any]) -
     """Where nothing was to be moved, everything must be untouched."""
     window = make_window(20)
     assert np.array_equal(filled(window.content(5)), filled(stamp.uniform(20, Side.DECODE, 5)))
+
+
+@given(st.data(), EPOCHS)
+def test_a_slice_holds_what_the_region_holds_there(
+    windows: st.SearchStrategy[Any], data: st.DataObject, epoch: int
+) -> None:
+    """Any part of a content, empty or whole, is those words, and knows which of them moved."""
+    content = data.draw(windows).content(epoch)
+    start, stop = sorted(data.draw(st.tuples(*[st.integers(0, content.words)] * 2)))
+    part = stamp.sliced(content, start, stop)
+    assert np.array_equal(filled(part), filled(content)[start:stop])
+    moved = [np.repeat(one.moved, np.diff(one.starts)) for one in (part, content)]
+    assert np.array_equal(moved[0], moved[1][start:stop])
+
+
+def test_a_slice_leaves_the_content_alone() -> None:
+    """What is sliced is checked again in the next window."""
+    content = stamp.uniform(20, Side.PREFILL, 1)
+    before = content.identities.copy()
+    stamp.sliced(content, 7, 20)
+    assert np.array_equal(content.identities, before)

@@ -27,9 +27,11 @@ PLENTY_S = 60.0
 class Pair:
     """A prefill and a decode worker; offsets here, addresses there."""
 
-    def __init__(self, group: Group, transport: str, nbytes: int) -> None:
+    def __init__(self, group: Group, transport: str, nbytes: int, kinds: tuple[str, str]) -> None:
         self.group = group
-        self.addresses = {role: self.ask(role, "begin", nbytes=nbytes, seed=seed) for seed, role in enumerate(ROLES)}
+        self.addresses = {
+            role: self.ask(role, "begin", nbytes=nbytes, seed=seed, kind=kinds[seed]) for seed, role in enumerate(ROLES)
+        }
         self.metadata = self.both("open", transport=transport)
         for role, peer in (ROLES, ROLES[::-1]):
             self.ask(role, "connect", peer=peer, metadata=self.metadata[peer])
@@ -86,7 +88,9 @@ def pair(tmp_path: Path) -> Callable[..., Any]:
     """Return a context manager: two connected workers over a transport."""
 
     @contextmanager
-    def pair(transport: str, nbytes: int = 1 << 18, **environment: str) -> Iterator[Pair]:
+    def pair(
+        transport: str, nbytes: int = 1 << 18, kinds: tuple[str, str] = ("host", "host"), **environment: str
+    ) -> Iterator[Pair]:
         python_path = os.pathsep.join(filter(None, [str(SERVERS), os.environ.get("PYTHONPATH")]))
         specs = [
             WorkerSpec(
@@ -101,7 +105,7 @@ def pair(tmp_path: Path) -> Callable[..., Any]:
             for role in ROLES
         ]
         with Group(specs) as group:
-            yield Pair(group, transport, nbytes)
+            yield Pair(group, transport, nbytes, kinds)
 
     return pair
 

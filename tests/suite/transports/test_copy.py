@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from suite.errors import PeerLost, TransferFailed, Unsupported
 from suite.kv import plan as plans
-from suite.transports import base, copy
+from suite.transports import base
+from suite.transports import host_copy as copy
 from suite.transports.base import Op, State
 from suite.world.supervisor import WorkerFailed
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
+import shutil
 import signal
 
 import numpy as np
 import pytest
 
+from suite.cuda_emulator.environment import environment
 from suite.transports import nixl
 from suite.transports.nixl import missing_for
 from suite.world.supervisor import WorkerFailed
@@ -24,6 +28,7 @@ PLANS = {
     "shuffled": IN_ORDER[SHUFFLED],
     "shuffled at the destination": np.column_stack((IN_ORDER[:, 0], IN_ORDER[SHUFFLED, 1], IN_ORDER[:, 2])),
     "one": IN_ORDER[:1],
+    "single blocks, then runs": IN_ORDER[[0, 2, 3, 7, 9, 11, 12, 13, 40, 43, 44, 45, 50]],
 }
 
 
@@ -134,6 +139,48 @@ def test_a_back_end_without_a_plug_in_is_missing_here_and_in_a_worker(pair):
     with pytest.raises(WorkerFailed, match="error: not-found") as failed, pair("nixl:NOSUCH"):
         pass
     assert failed.value.detail.startswith("NIXL could not create back end NOSUCH: ")
+
+
+@pytest.mark.usefixtures("believe_complaints")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kind": "file"},
+        {"kind": ["host"]},
+        {"device": -1},
+        {"device": True},
+        {"device": 1 << 70},
+        {"nixl": 3},
+        {"nixl": "not base64!"},
+        {"nixl": base64.b64encode(b"x" * 100).decode()},
+    ],
+)
+def test_metadata_of_another_shape_is_refused(pair, change):
+    """What a peer sends is JSON around NIXL's own bytes; a wrong kind or device would be a wild write."""
+    with pair("nixl:UCX") as two:
+        told = json.loads(base64.b64decode(two.metadata["decode"])) | change
+        with pytest.raises(WorkerFailed, match=r"bad-metadata|nixl|not-found"):
+            two.ask("prefill", "connect", peer="decode", metadata=base64.b64encode(json.dumps(told).encode()).decode())
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("kinds", [("cuda:0", "cuda:1"), ("cuda:1", "host"), ("host", "cuda:1"), ("cuda:0", "cuda:0")])
+def test_device_memory_goes_both_ways_on_the_emulated_driver(pair, moved, random_rows, tmp_path, kinds):
+    """Each side knows the other's kind and device by its metadata; the plan's device column says 0 throughout."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    variables = environment(2, base=os.environ, logs=tmp_path)
+    with pair("nixl:UCX", kinds=kinds, UCX_PROTO_INFO="used", **variables) as two:
+        for op, seed in (("WRITE", 1), ("READ", 2)):
+            rows = random_rows(300, 1 << 18, seed)
+            source, expected = two.bytes("prefill"), moved(two.bytes("prefill"), two.bytes("decode"), rows)
+            two.prepare(op, rows)
+            two.move(op)
+            np.testing.assert_array_equal(two.bytes("decode"), expected)
+            np.testing.assert_array_equal(two.bytes("prefill"), source)
+        found = two.both("close", op="WRITE", nbytes=LENGTH)
+    if "host" not in kinds:
+        assert found["prefill"]["wire"] == "cuda_ipc"
 
 
 def package():

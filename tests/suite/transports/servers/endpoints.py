@@ -15,19 +15,25 @@ from suite.transports.base import Op, State
 from suite.transports.nixl import NixlTransport
 
 if TYPE_CHECKING:
+    from suite.memory.region import Region
     from suite.transports.base import Endpoint, Transfer
 
 
 class Endpoints:
     def __init__(self, role: str) -> None:
         self._agent = role
-        self._region: HostRegion
+        self._region: Region
         self._endpoint: Endpoint
         self._transfer: Transfer
 
-    def begin(self, nbytes: int, seed: int) -> int:
-        """Make a region of random bytes; return its address."""
-        self._region = HostRegion(nbytes, "4k")
+    def begin(self, nbytes: int, seed: int, kind: str = "host") -> int:
+        """Make a region of random bytes, of host memory or of a device ("cuda:0"); return its address."""
+        if kind == "host":
+            self._region = HostRegion(nbytes, "4k")
+        else:
+            from suite.memory.cuda import CudaRegion
+
+            self._region = CudaRegion(nbytes, int(kind.partition(":")[2]))
         self.refill(seed)
         return self._region.address
 
@@ -75,7 +81,9 @@ class Endpoints:
         return arrived
 
     def bytes(self) -> str:
-        return base64.b64encode(self._region.view()).decode()
+        out = np.empty(self._region.nbytes, np.uint8)
+        self._region.read(0, out)
+        return base64.b64encode(out).decode()
 
     def descriptors_by_telemetry(self) -> int:
         """Return how many descriptors NIXL itself says the last transfer had."""

@@ -1,0 +1,52 @@
+"""The settings of a point: a few are ours, all others go to the transport's back end as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from perf.memory import STORAGE_OPS
+from suite.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIRECT_BYTES = 4096  # what O_DIRECT asks addresses, offsets and lengths to be multiples of
+_ACCEPTED = {"io": ("direct", "buffered"), "device_memory": ("cudaMalloc", "vmm")}
+
+
+@dataclass(frozen=True)
+class Ours:
+    """What we do ourselves: how the file is opened, and how device memory is allocated."""
+
+    io: Literal["direct", "buffered"] = "direct"
+    device_memory: Literal["cudaMalloc", "vmm"] = "cudaMalloc"
+
+
+def ours(settings: Mapping[str, str]) -> Ours:
+    """Return our part of a point's settings."""
+    return Ours(**{name: settings[name] for name in _ACCEPTED if name in settings})  # type: ignore[arg-type]  # check_settings has seen them
+
+
+def of_back_end(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the back end's part: what `create_backend` is given."""
+    return {name: value for name, value in settings.items() if name not in _ACCEPTED}
+
+
+def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapping[str, str]:
+    """Return `settings`; one of ours with another value than we know is a `BadInput`."""
+    for name, accepted in _ACCEPTED.items():
+        if name in settings and settings[name] not in accepted:
+            raise BadInput(
+                "bad-setting",
+                f"{transport}: {name} = {settings[name][:60]!r} is not accepted",
+                f"accepted: {', '.join(accepted)}",
+            )
+    if "io" in settings and op not in STORAGE_OPS:
+        raise BadInput("bad-setting", f"{transport}: io is a setting of storage, and {op} goes through no file")
+    return settings
+
+
+def needs_whole_blocks(op: str, settings: Mapping[str, str], nbytes: int) -> bool:
+    """Return whether descriptors of `nbytes` are impossible, because the file is opened with O_DIRECT."""
+    return op in STORAGE_OPS and ours(settings).io == "direct" and nbytes % DIRECT_BYTES != 0

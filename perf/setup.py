@@ -1,0 +1,180 @@
+"""What is fixed before the first worker of a sweep starts: its environment, the devices, what this machine can run.
+
+A supervisor loads no CUDA and no transport's library: devices are asked of a
+worker, what is missing is judged by files.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from perf.identity import CEILING, companions_key
+from perf.memory import EVERY_DEVICE, HOST, kind_of
+from perf.planning import points
+from perf.workload import region_bytes
+from suite.errors import Missing
+from suite.memory.devices import Device
+from suite.run import machine
+from suite.transports import base
+from suite.transports.libraries import library_path
+from suite.units import format_bytes
+from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from perf.identity import PointKey
+    from perf.planning import PlannedPoint
+    from perf.spec import SweepSpec
+
+PROBE = "suite.memory.devices:Probe"
+_PROBE_S = 60.0
+_PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
+_EMULATED_DEVICE_BYTES = 8 << 30
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How every worker of a sweep is started, and what is measured in it."""
+
+    planned: Sequence[PlannedPoint]
+    environment: Mapping[str, str]
+    required: Mapping[str, str]  # what the transports ask for, of that environment
+    devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
+    emulated: bool = False
+    notes: Sequence[str] = ()
+
+    @property
+    def region_bytes(self) -> int:
+        """Bytes of a region that any point fits into."""
+        return max(map(region_bytes, self.planned))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a manifest keeps of it."""
+        devices = {name: asdict(device) for name, device in self.devices.items()}
+        return {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
+
+
+def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Setup:
+    """Return the setup in which `spec` can be measured here; what is lacking is a `Missing`.
+
+    Only the ceiling may be left out, and then with a note.
+    """
+    environment = _environment(logs, emulated_gpus)
+    devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
+    planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
+    runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    required = required_environment(runnable)
+    setup = Setup(runnable, environment | required, required, devices, bool(emulated_gpus), notes)
+    _require_devices(setup)
+    _require_memory(setup)
+    return setup
+
+
+def required_environment(points: Sequence[PlannedPoint]) -> dict[str, str]:
+    """Return the variables that the traits of the points' transports ask for; workers have the caller's besides."""
+    transports = sorted({planned.point.transport for planned in points})
+    return {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
+
+
+def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
+    """Return the caller's environment with the folders in which a worker's loader will look."""
+    caller = dict(os.environ)
+    folders = [library_path(caller)]
+    if emulated_gpus:
+        from suite.cuda_emulator.build import library_folder
+
+        folders.insert(0, str(library_folder()))
+    path = ":".join(filter(None, folders))
+    return caller | {"LD_LIBRARY_PATH": path} if path else caller
+
+
+def _environment(logs: Path, emulated_gpus: int) -> dict[str, str]:
+    """Return the caller's environment, with the folders of CUDA's libraries, or of the emulated driver."""
+    if not emulated_gpus:
+        return library_environment()
+    from suite.cuda_emulator.environment import environment
+
+    caller = dict(os.environ)
+    return caller | environment(emulated_gpus, base=caller, logs=logs, memory_bytes=_EMULATED_DEVICE_BYTES)
+
+
+def _wants_devices(spec: SweepSpec) -> bool:
+    pairs = [*(pair for kv in spec.kv for pair in kv.memory), *(pair for one in spec.messages for pair in one.memory)]
+    return any("cuda:" in pair for pair in pairs)
+
+
+def _devices(environment: Mapping[str, str], logs: Path) -> dict[str, Device]:
+    """Return the devices by name of memory, as a worker sees them."""
+    cores = machine.separate_cpus(1)
+    with Group([WorkerSpec("probe", PROBE, environment, cores, logs / "probe.log")]) as group:
+        try:
+            found = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+        except WorkerFailed as failed:
+            raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+    return {f"cuda:{one['ordinal']}": Device(**one | {"cpus": tuple(one["cpus"])}) for one in found}
+
+
+def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -> tuple[list[PlannedPoint], list[str]]:
+    """Return the points that can run here, and notes on what was left out."""
+    notes: list[str] = []
+    lacking: dict[str, str] = {}
+    for name in sorted({one.point.transport for one in planned}):
+        if missing := base.load(name).missing(environment):
+            if name != CEILING:
+                raise Missing("transport-missing", f"{name} cannot run here: {missing}")
+            lacking[name] = missing
+            notes.append(f"no ceiling: {name} cannot run here: {missing}")
+    return [one for one in planned if one.point.transport not in lacking], notes
+
+
+def _require_devices(setup: Setup) -> None:
+    """Refuse a device that is not there, or too small for the regions that two workers make on it."""
+    for name in _memories(setup.planned):
+        if kind_of(name) != "cuda" or name == EVERY_DEVICE:
+            continue
+        if name not in setup.devices:
+            there = ", ".join(setup.devices) or "none"
+            raise Missing("no-such-device", f"there is no {name}", f"devices here: {there}; see memory in the spec")
+        device, count = setup.devices[name], 2 + _at_once(setup.planned, name)
+        needed = count * setup.region_bytes
+        if device.total_bytes < needed:
+            raise Missing(
+                "device-memory",
+                f"{name} has {format_bytes(device.total_bytes)}, {count} regions need {format_bytes(needed)}",
+                "use fewer tokens or samples in the spec",
+            )
+
+
+def _require_memory(setup: Setup) -> None:
+    """Refuse a sweep that host memory cannot hold: its own regions, and those of emulated devices."""
+    in_host_memory = [name for name in _memories(setup.planned) if name == HOST or setup.emulated]
+    regions = sum(2 + _at_once(setup.planned, name) for name in in_host_memory)
+    workers = 2 + 2 * max((one.point.flows for one in setup.planned if one.point.flows > 1), default=0)
+    needed = regions * setup.region_bytes + workers * _PROCESS_BYTES
+    available = machine.available_bytes()
+    if needed > available:
+        raise Missing(
+            "no-memory",
+            f"this sweep needs {format_bytes(needed)} of memory, {format_bytes(available)} can be had",
+            "use fewer tokens or samples in the spec",
+        )
+
+
+def _at_once(planned: Iterable[PlannedPoint], name: str) -> int:
+    """Return how many regions in the memory `name` the pairs that transfer at once have, beside the usual two."""
+    sides: Counter[PointKey] = Counter()
+    for one in planned:
+        if one.point.flows > 1:
+            sides[companions_key(one.point)] += (one.point.source, one.point.destination).count(name)
+    return max(sides.values(), default=0)
+
+
+def _memories(planned: Iterable[PlannedPoint]) -> list[str]:
+    """Return every memory that a worker makes a region in."""
+    sides = {side for one in planned for side in (one.point.source, one.point.destination)}
+    return sorted(side for side in sides if kind_of(side) != "file")
