@@ -14,7 +14,7 @@ from suite.transports import base
 from suite.transports.base import Op
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from suite.transports.base import Traits
 
@@ -89,15 +89,15 @@ def can_move(traits: Traits, op: str, pair: Pair) -> bool:
     return bool(needed) and can_do(traits, op) and traits.memory >= needed
 
 
-def ops_for(traits: Traits, asked: Sequence[str]) -> list[str]:
+def ops_for(traits: Traits, asked: Sequence[str], asked_elsewhere: Collection[str] = ()) -> list[str]:
     """Return those of `asked` that a transport can do, or what it does in their place.
 
     Storage neither pushes nor pulls, but its handoff stands beside them; what
-    pushes and pulls has no handoff.
+    pushes and pulls has no handoff. Another table that asks for these gets them.
     """
     possible = [op for op in asked if can_do(traits, op)]
     instead = ["handoff"] if can_do(traits, "handoff") else ["push", "pull"]
-    return possible or [op for op in instead if can_do(traits, op)]
+    return possible or [op for op in instead if can_do(traits, op) and op not in asked_elsewhere]
 
 
 def traits_of(transport: str) -> Traits | None:

@@ -22,7 +22,7 @@ from suite.errors import BadInput
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from perf.spec import KvSweep, MessageSweep, SweepSpec
     from suite.kv.geometry import Layout
@@ -99,24 +99,31 @@ def schedule(points: Sequence[PlannedPoint], launches: int, seed: int) -> list[l
 
 def _planned(spec: SweepSpec, devices: Sequence[int]) -> Iterator[tuple[str, PlannedPoint]]:
     """Yield every point with the name of the table that asks for it."""
+    named = {op for kv in spec.kv for op in kv.ops} | {op for messages in spec.messages for op in messages.ops}
     for index, kv in enumerate(spec.kv):
-        for carried in _carried(f"kv[{index}]", kv, devices):
+        for carried in _carried(f"kv[{index}]", kv, devices, named):
             for point in _kv_points(kv, carried):
                 yield f"kv[{index}]", PlannedPoint(point, "kv", kv.layout, kv.tokens, spec.windows, kv.samples)
     for index, messages in enumerate(spec.messages):
-        for carried in _carried(f"bytes[{index}]", messages, devices):
+        for carried in _carried(f"bytes[{index}]", messages, devices, named):
             for point in _message_points(messages, carried):
                 yield f"bytes[{index}]", PlannedPoint(point, "bytes", None, 0, spec.windows, messages.samples)
 
 
-def _carried(table: str, sweep: KvSweep | MessageSweep, devices: Sequence[int]) -> Iterator[_Carried]:
-    """Yield each transport of a table with every op, pair of memories and settings that it has."""
+def _carried(
+    table: str, sweep: KvSweep | MessageSweep, devices: Sequence[int], named: Collection[str]
+) -> Iterator[_Carried]:
+    """Yield each transport of a table with every op, pair of memories and settings that it has.
+
+    `named` are the ops that any table asks for.
+    """
     pairs = expanded(map(parse_pair, sweep.memory), devices)
     for transport in sweep.transports:
         traits = traits_of(transport)  # of a stranger everything is tried: it is told later that nobody knows it
-        ops = ops_for(traits, sweep.ops) if traits else list(sweep.ops)
+        ops = ops_for(traits, sweep.ops, named) if traits else list(sweep.ops)
         able = {op: [pair for pair in pairs if traits is None or can_move(traits, op, pair)] for op in ops}
-        if not any(able.values()) and transport != CEILING:
+        served_elsewhere = not ops and traits is not None
+        if not any(able.values()) and transport != CEILING and not served_elsewhere:
             asked = f"{', '.join(sweep.ops)} between {', '.join(map(str, pairs[:4]))}"
             raise BadInput("cannot-move", f"{table}: {transport} can do none of {asked}", "see memory and ops")
         for op, settings in product(ops, sweep.settings.get(transport) or [{}]):

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from perf.spec import SweepSpec
 
 DEADLINE_S = 30.0
+_STARTS = 3  # in a row that may fail before the sweep gives up: one may have been killed by chance
 _LOSSES = 2  # a point that has cost so many launches is not tried again
 
 
@@ -170,10 +171,11 @@ def _launch(
     plan: LaunchPlan, planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], losses: Counter[int]
 ) -> Generator[PointRecord]:
     """Yield the records of one launch; after a lost point, fresh workers measure the points that are left."""
-    attempt = 0
+    attempt = starts_lost = 0
     while left:
         try:
             with launched(plan, str(attempt)) as launch:
+                starts_lost = 0
                 while left:
                     position, index = left.popleft()
                     if losses[index] >= _LOSSES:
@@ -192,9 +194,11 @@ def _launch(
                             break
                         yield record
         except WorkerFailed as failed:
-            raise KvgaugeError(
-                "workers-do-not-start", f"workers do not start: {failed}", f"{failed.detail}\nlogs: {plan.logs}"
-            ) from failed
+            starts_lost += 1
+            if starts_lost == _STARTS:
+                raise KvgaugeError(
+                    "workers-do-not-start", f"workers do not start: {failed}", f"{failed.detail}\nlogs: {plan.logs}"
+                ) from failed
         attempt += 1
 
 
@@ -211,7 +215,12 @@ def _together(
     plan: LaunchPlan, planned: Sequence[PlannedPoint], members: Sequence[tuple[int, int]], losses: Counter[int]
 ) -> Generator[PointRecord]:
     """Yield the records of points that transfer at the same time, measured by workers of their own."""
-    records = measure_together(plan, f"at{members[0][0]}", [(index, place, planned[index]) for place, index in members])
+    chosen = [(index, place, planned[index]) for place, index in members]
+    try:
+        records = measure_together(plan, f"at{members[0][0]}", chosen)
+    except WorkerFailed as failed:
+        why = Failure(role="supervisor", phase=failed.phase, reason="workers do not start", detail=str(failed))
+        records = [lost(plan.launch, place, one, why) for _, place, one in chosen]
     for (_, index), record in zip(members, records, strict=True):
         losses[index] += record.status == "failed"
         yield record
