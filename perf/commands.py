@@ -41,6 +41,11 @@ _OPTIONS = (
         type=click.Path(path_type=Path, file_okay=False),
         help="Folder for the file of stores and fetches.  [default: the run folder]",
     ),
+    click.option(
+        "--require",
+        type=click.Choice(["cma", "cuda_ipc", "tcp", "rc", "gds"]),
+        help="Fail unless this wire carried the data of every point that can use it.",
+    ),
     click.option("--quiet", is_flag=True, help="No progress; results only."),
     click.option("--json", "as_json", is_flag=True, help="Print results as JSON."),
 )
@@ -77,9 +82,9 @@ def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     except Interrupted as interrupted:
         click.echo(f"interrupted; go on with: kvgauge sweep --resume {interrupted.folder.path}", err=True)
         raise
-    good = print_results(folder, as_json=options["as_json"])
+    status = print_results(folder, as_json=options["as_json"], require=options["require"])
     click.echo(f"run: {folder.path}", err=True)
-    sys.exit(Exit.GOOD if good else Exit.VERDICT_FAILED)
+    sys.exit(status)
 
 
 def run_sweep(
@@ -91,10 +96,12 @@ def run_sweep(
     deadline_s: float,
     emulated_gpus: int | None,
     scratch: Path | None,
+    require: str | None,
     quiet: bool,
     as_json: bool,
 ) -> RunFolder:
     """Measure `spec` into a new run folder, with progress on stderr; Ctrl-C raises after all is on disk."""
+    settings = {**settings, "require": require}  # judged when results are told
     from perf.sweep import Options
     from suite.run.folder import create
 
@@ -143,8 +150,8 @@ class Interrupted(KeyboardInterrupt):
         self.folder = folder
 
 
-def print_results(folder: RunFolder, *, as_json: bool) -> bool:
-    """Print what a run says: sentences and table, or JSON; return whether every point was measured and right."""
+def print_results(folder: RunFolder, *, as_json: bool, require: str | None = None) -> Exit:
+    """Print what a run says: sentences and table, or JSON; return the exit code that it asks for."""
     import json
 
     from rich.console import Console
@@ -152,22 +159,26 @@ def print_results(folder: RunFolder, *, as_json: bool) -> bool:
     from perf import terminal
     from perf.analysis import everything_good, summarise
     from perf.reading import read_records
+    from perf.require import judge
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
 
     records, _ = read_records(folder.samples)
     summaries = summarise(records)
-    sentences = verdict(summaries)
+    judgement = judge(records, require) if require else None
+    sentences = [*(judgement.sentences() if judgement else ()), *verdict(summaries)]
     if as_json:
         told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
         click.echo(json.dumps(told, indent=2, allow_nan=False))
-        return everything_good(records)
-    console = Console()
-    console.print(terminal.points(summaries))
-    for sentence in sentences:
-        console.print(plain(sentence), markup=False, highlight=False)
-    return everything_good(records)
+    else:
+        console = Console()
+        console.print(terminal.points(summaries))
+        for sentence in sentences:
+            console.print(plain(sentence), markup=False, highlight=False)
+    if judgement and not judgement.judged:
+        return Exit.MISSING
+    return Exit.GOOD if everything_good(records) and (judgement is None or judgement.good) else Exit.VERDICT_FAILED
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perf.contradictions import contradictions
 from perf.placement import cores_of_roles
 from perf.record import Evidence, Failure, Issue, PointRecord, Storage
 from perf.roles import INITIATOR, roles_of, through_file
 from perf.settings import ours
+from perf.setups import setup_of
 from suite.run import machine
 from suite.run.manifest import now
 from suite.transports import base
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
     from perf.planning import PlannedPoint
     from suite.world.supervisor import WorkerFailed
 
-SETUP = "default"  # the environment of the caller; other setups come with settings axes
-EMULATED_SETUP = "emulated"
-
 
 @dataclass(frozen=True)
 class Window:
@@ -32,6 +31,7 @@ class Window:
     checked_bytes: int
     cached_before: int | None = None  # bytes of the file in the page cache, where there is a file
     cached_after: int | None = None
+    network: Mapping[str, int] = field(default_factory=dict)  # bytes sent meanwhile, by interface
 
 
 @dataclass
@@ -43,6 +43,7 @@ class Draft:
     planned: PlannedPoint
     cores: Mapping[str, Sequence[int]] = field(default_factory=cores_of_roles)
     emulated: bool = False
+    tls: str | None = None  # UCX_TLS of the workers
     started_at: str = field(default_factory=now)
     fields: dict[str, Any] = field(default_factory=dict)
     durations_ns: list[int] = field(default_factory=list)
@@ -53,6 +54,7 @@ class Draft:
     filesystem: str = ""
     cached_before: list[int] = field(default_factory=list)
     cached_after: list[int] = field(default_factory=list)
+    network: list[Mapping[str, int]] = field(default_factory=list)
 
     def opened(self, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Take what each worker said of its regions."""
@@ -75,6 +77,7 @@ class Draft:
         self.checked_bytes += window.checked_bytes
         self.durations_ns += window.timing["durations_ns"]
         self.delivered_ns.append(window.timing["delivered_ns"])
+        self.network.append(window.network)
         if window.cached_before is not None and window.cached_after is not None:
             self.cached_before.append(window.cached_before)
             self.cached_after.append(window.cached_after)
@@ -84,6 +87,13 @@ class Draft:
         self.phases_ns.update(told["phases_ns"])
         evidence = _joined([Evidence.model_validate(one) for one in told["evidence"]])
         self.fields["evidence"] = evidence
+        self.issues += contradictions(
+            self.planned.point,
+            evidence,
+            tls=self.tls,
+            window_bytes=self.fields["wire_bytes"] * self.planned.samples,
+            network=self.network,
+        )
         if evidence.wire == "unknown":
             self.issues.append(
                 Issue(level="OPEN", code="wire-unknown", message=f"no proof of the wire: {evidence.reason}")
@@ -126,7 +136,8 @@ class Draft:
                 "schema": 1,
                 "launch": self.launch,
                 "position": self.position,
-                "setup": EMULATED_SETUP if self.emulated else SETUP,
+                "setup": setup_of(self.planned.point, emulated=self.emulated).name,
+                "network_bytes": [dict(window) for window in self.network],
                 "emulated": self.emulated,
                 "storage": self._storage(),
                 "point": self.planned.point,

@@ -6,6 +6,7 @@ import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perf.draft import Draft, Window
@@ -14,11 +15,11 @@ from perf.placement import cores_for, cores_of_roles
 from perf.record import WRONG_BYTES, PointRecord
 from perf.roles import INITIATOR, ROLES, roles_of, through_file
 from perf.workload import Work, region_bytes
+from suite.run.network import sent_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from perf.planning import PlannedPoint
     from perf.record import Point
@@ -93,7 +94,8 @@ class Launch:
         Of pairs that transfer at once this is number `pair`; all of them wait at the `gate` before and after each window.
         """
         cores = cores_for(planned.point, self._plan.devices, pair)
-        draft = Draft(self._plan.launch, position, planned, cores=cores, emulated=self._plan.emulated)
+        tls = self._plan.environment.get("UCX_TLS")
+        draft = Draft(self._plan.launch, position, planned, cores=cores, emulated=self._plan.emulated, tls=tls)
         try:
             with self.opened(index, planned, cores) as point:
                 draft.opened(point.told)
@@ -148,9 +150,9 @@ class Launch:
         return self._group.ask(phase, questions, self._plan.deadline_s)
 
     def _worker(self, role: str, attempt: str, cores: Sequence[int]) -> WorkerSpec:
-        stem = self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}"
-        environment = {**self._plan.environment, "UCX_LOG_FILE": str(stem.with_suffix(".ucx.log").absolute())}
-        return WorkerSpec(role, self._plan.server, environment, cores, stem.with_suffix(".log"))
+        stem = str((self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}").absolute())
+        environment = {**self._plan.environment, "UCX_LOG_FILE": f"{stem}.ucx.log"}
+        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"))
 
 
 class OpenPoint:
@@ -170,7 +172,11 @@ class OpenPoint:
         verbs = {role: post if role == self._initiator else "serve" for role in self._roles}
         if gate:
             gate.wait()
+        sent = sent_bytes()
         timing = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)[self._initiator]
+        network = {
+            name: after - sent[name] for name, after in sent_bytes().items() if after >= sent.get(name, after + 1)
+        }
         if gate:
             gate.wait()  # nobody stamps or checks while another pair still transfers
         checked = self._ask("check", epoch=epoch)
@@ -178,7 +184,8 @@ class OpenPoint:
             if answer["findings"]:
                 raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
         cached = [told.get(self._initiator, {}).get("cached_bytes") for told in (stamped, checked)]
-        return Window(timing, sum(answer["bytes"] for answer in checked.values()), cached[0], cached[1])
+        checked_bytes = sum(answer["bytes"] for answer in checked.values())
+        return Window(timing, checked_bytes, cached[0], cached[1], network)
 
     def ask_one(self, role: str, verb: str, **arguments: Any) -> Any:
         """Put a question to one worker."""
@@ -189,7 +196,9 @@ class OpenPoint:
         if self._closed is None:
             told = self._ask("close")
             evidence = [told[role]["evidence"] for role in self._roles if told[role]["evidence"]]
-            self._closed = {"phases_ns": told[self._initiator]["phases_ns"], "evidence": evidence}
+            # the initiator's phases, and those that only the other side has: receive, scatter
+            phases = {name: took for role in self._roles for name, took in told[role]["phases_ns"].items()}
+            self._closed = {"phases_ns": phases | told[self._initiator]["phases_ns"], "evidence": evidence}
         return self._closed
 
     def _ask(self, verb: str, **arguments: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from perf.handoff import Handoff, fetch_each
 from perf.holdings import Held, Holdings, OnDevice
 from perf.roles import FILE, INITIATOR, PLACES, POSTED, kept_by, through_file
 from perf.settings import Ours, of_back_end, ours
-from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, run_window
+from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, receive_all, run_window
 from suite.kv import diagnosis
 from suite.kv import stamp as content_of
 from suite.kv.plan import LENGTH
@@ -48,6 +48,7 @@ class PointServer:
         self._holdings: Holdings
         self._endpoint: Endpoint
         self._op = "push"
+        self._two_sided = False
         self._peer = ""
         self._held: dict[str, Held] = {}  # by place
         self._work: workload.Work
@@ -82,7 +83,9 @@ class PointServer:
             mine.make_current()
         with self._timed("open"):
             role: base.Role = "initiator" if self._initiates else "target"
-            self._endpoint = self._load(transport).open(agent, of_back_end(settings), role)
+            chosen = self._load(transport)
+            self._two_sided = chosen.traits.two_sided
+            self._endpoint = chosen.open(agent, of_back_end(settings), role)
         with self._timed("register"):
             for region in regions.values():
                 self._endpoint.register(region)
@@ -108,7 +111,7 @@ class PointServer:
         places = {place: self._addresses.get(place, 0) for place in PLACES[self._op]}
         self._routes = workload.window(self._work, places, nbytes=self._holdings.nbytes)
         with self._timed("prepare"):
-            self._transfers = [self._prepared(index) for index in range(len(self._routes)) if self._posts]
+            self._transfers = [self._prepared(index) for index in range(len(self._routes)) if self._moves]
         first = self._hop(self._routes[0])
         return {
             "logical_bytes": first.logical_bytes,
@@ -130,7 +133,10 @@ class PointServer:
         if self._op == "handoff":
             fetch_each(self._transfers, self._endpoint, self._peer)
             return
-        await_tag(self._endpoint, DELIVERED)
+        if self._two_sided:
+            receive_all(self._transfers)
+        else:
+            await_tag(self._endpoint, DELIVERED)
         if self._op == "push":
             self._endpoint.notify(self._peer, ACKNOWLEDGED)
 
@@ -149,6 +155,9 @@ class PointServer:
 
     def close(self) -> dict[str, Any]:
         """Take the point down; return the evidence for what this worker posted."""
+        for transfer in self._transfers:
+            for phase, took in getattr(transfer, "phases_ns", {}).items():  # of all windows together
+                self._phases[phase] = self._phases.get(phase, 0) + took
         with self._timed("release"):
             for transfer in self._transfers:
                 transfer.release()
@@ -166,6 +175,11 @@ class PointServer:
         return (self._op, self._role) in POSTED
 
     @property
+    def _moves(self) -> bool:
+        """Whether this worker prepares transfers: it posts, or receives from an engine with two sides."""
+        return self._posts or self._two_sided
+
+    @property
     def _keeps_file(self) -> bool:
         return FILE in self._held
 
@@ -180,7 +194,10 @@ class PointServer:
         return regions
 
     def _prepared(self, index: int) -> Transfer:
-        plan, op = self._hop(self._routes[index]), POSTED[self._op, self._role]
+        plan = self._hop(self._routes[index])
+        if self._two_sided:  # both sides know what comes: nothing has to be announced
+            return self._endpoint.prepare(POSTED[self._op, INITIATOR[self._op]], plan, self._peer, b"")
+        op = POSTED[self._op, self._role]
         if through_file(self._op):
             stored_or_fetched = self._endpoint.prepare(op, plan, None, b"")
             handing_over = self._op == "handoff" and self._initiates

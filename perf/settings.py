@@ -1,17 +1,20 @@
-"""The settings of a point: a few are ours, all others go to the transport's back end as they are."""
+"""The settings of a point: a few are ours, upper-case names are variables of the workers, all others go to the back end."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from perf.memory import STORAGE_OPS
 from suite.errors import BadInput
+from suite.run.machine import STEERING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DIRECT_BYTES = 4096  # what O_DIRECT asks addresses, offsets and lengths to be multiples of
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 _ACCEPTED = {"io": ("direct", "buffered"), "device_memory": ("cudaMalloc", "vmm")}
 
 
@@ -28,9 +31,14 @@ def ours(settings: Mapping[str, str]) -> Ours:
     return Ours(**{name: settings[name] for name in _ACCEPTED if name in settings})  # type: ignore[arg-type]  # check_settings has seen them
 
 
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the part that workers find in their environment when they start: `UCX_TLS` and the like."""
+    return {name: value for name, value in settings.items() if name.startswith(STEERING)}
+
+
 def of_back_end(settings: Mapping[str, str]) -> dict[str, str]:
     """Return the back end's part: what `create_backend` is given."""
-    return {name: value for name, value in settings.items() if name not in _ACCEPTED}
+    return {name: value for name, value in settings.items() if name not in _ACCEPTED and not name.startswith(STEERING)}
 
 
 def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapping[str, str]:
@@ -42,6 +50,10 @@ def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapp
                 f"{transport}: {name} = {settings[name][:60]!r} is not accepted",
                 f"accepted: {', '.join(accepted)}",
             )
+    for name, value in variables(settings).items():
+        if name.startswith("DYN_KVBM_") or not _VARIABLE.fullmatch(name) or "\0" in value:
+            hint = f"accepted: variables of the engines ({', '.join(STEERING)}...), which workers get when they start"
+            raise BadInput("bad-setting", f"{transport}: {name[:60]!r} cannot be set for one point", hint)
     if "io" in settings and op not in STORAGE_OPS:
         raise BadInput("bad-setting", f"{transport}: io is a setting of storage, and {op} goes through no file")
     return settings

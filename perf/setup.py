@@ -69,7 +69,7 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Setup:
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     runnable, notes = _runnable(planned, library_environment(emulated_gpus))
     required = required_environment(runnable)
-    setup = Setup(runnable, environment | required, required, devices, bool(emulated_gpus), notes)
+    setup = Setup(runnable, environment, required, devices, bool(emulated_gpus), notes)
     _require_devices(setup)
     _require_memory(setup)
     return setup

@@ -17,6 +17,7 @@ from perf.record import Failure
 from perf.roles import through_file
 from perf.settings import ours
 from perf.setup import prepared
+from perf.setups import by_setup
 from perf.spec import check_spec
 from perf.together import measure_together
 from suite.errors import BadInput, KvgaugeError
@@ -136,19 +137,21 @@ def _records(
     losses: Counter[int] = Counter()
     with _file(setup, options.scratch or folder.path) as file:
         for launch, order in left.items():
-            plan = LaunchPlan(
-                launch=launch,
-                environment=setup.environment,
-                logs=folder.logs,
-                seed=options.seed,
-                region_bytes=setup.region_bytes,
-                deadline_s=options.deadline_s,
-                server=options.server,
-                file=file,
-                devices=setup.devices,
-                emulated=setup.emulated,
-            )
-            yield from _launch(plan, setup.planned, deque(order), losses)
+            for number, (chosen, points) in enumerate(by_setup(setup.planned, order, emulated=setup.emulated)):
+                transports = sorted({setup.planned[index].point.transport for _, index in points})
+                plan = LaunchPlan(
+                    launch=launch,
+                    environment=chosen.environment(setup.environment, transports),
+                    logs=folder.logs,
+                    seed=options.seed,
+                    region_bytes=setup.region_bytes,
+                    deadline_s=options.deadline_s,
+                    server=options.server,
+                    file=file,
+                    devices=setup.devices,
+                    emulated=setup.emulated,
+                )
+                yield from _launch(plan, f"{number}.", setup.planned, deque(points), losses)
 
 
 @contextmanager
@@ -168,13 +171,13 @@ def _file(setup: Setup, parent: Path) -> Iterator[Path | None]:
 
 
 def _launch(
-    plan: LaunchPlan, planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], losses: Counter[int]
+    plan: LaunchPlan, label: str, planned: Sequence[PlannedPoint], left: deque[tuple[int, int]], losses: Counter[int]
 ) -> Generator[PointRecord]:
-    """Yield the records of one launch; after a lost point, fresh workers measure the points that are left."""
+    """Yield the records of one launch in one setup; after a lost point, fresh workers measure the points that are left."""
     attempt = starts_lost = 0
     while left:
         try:
-            with launched(plan, str(attempt)) as launch:
+            with launched(plan, f"{label}{attempt}") as launch:
                 starts_lost = 0
                 while left:
                     position, index = left.popleft()
@@ -217,7 +220,7 @@ def _together(
     """Yield the records of points that transfer at the same time, measured by workers of their own."""
     chosen = [(index, place, planned[index]) for place, index in members]
     try:
-        records = measure_together(plan, f"at{members[0][0]}", chosen)
+        records = measure_together(plan, f"at{members[0][0]}.", chosen)
     except WorkerFailed as failed:
         why = Failure(role="supervisor", phase=failed.phase, reason="workers do not start", detail=str(failed))
         records = [lost(plan.launch, place, one, why) for _, place, one in chosen]

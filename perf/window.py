@@ -64,3 +64,13 @@ def await_tag(endpoint: Endpoint, tag: bytes) -> None:
     """
     while all(arrived != tag for _, arrived in endpoint.progress()):
         os.sched_yield()
+
+
+def receive_all(transfers: Sequence[Transfer]) -> None:
+    """Take what a peer sends in one window, in order, each to its place; all receives wait before the first is there."""
+    for transfer in transfers:
+        transfer.post()
+    for transfer in transfers:
+        while transfer.poll() is not State.DONE:
+            pass
+        transfer.finish()

@@ -13,6 +13,8 @@ from perf.commands import Interrupted, measuring, print_results, run_sweep
 from suite.errors import Exit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from suite.run.folder import RunFolder
 
 
@@ -60,10 +62,9 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     try:
         folder = run_sweep(sweep, chosen.as_json(), **options)
     except Interrupted as interrupted:
-        _finish(interrupted.folder, as_json=options["as_json"])
+        _finish(interrupted.folder, options)
         sys.exit(Exit.INTERRUPTED)
-    if not _finish(folder, as_json=options["as_json"]):
-        sys.exit(Exit.VERDICT_FAILED)
+    sys.exit(_finish(folder, options))
 
 
 @click.command(short_help="Write the report of a run again.")
@@ -81,11 +82,11 @@ def report(folder: Path | None) -> None:
     click.echo(write_report(folder or newest()))
 
 
-def _finish(folder: RunFolder, *, as_json: bool) -> bool:
-    """Print and write what a run says; return whether every point was measured and right."""
+def _finish(folder: RunFolder, options: Mapping[str, Any]) -> Exit:
+    """Print and write what a run says; return the exit code that it asks for."""
     from reports.writing import write_report
 
-    good = print_results(folder, as_json=as_json)
+    status = print_results(folder, as_json=options["as_json"], require=options["require"])
     path = write_report(folder.path)
-    click.echo(f"report: {path}", err=as_json)
-    return good
+    click.echo(f"report: {path}", err=options["as_json"])
+    return status

@@ -8,6 +8,7 @@ its end as its server; the fault is at the initiator, the target is honest.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from dataclasses import replace
 from functools import partial
@@ -19,6 +20,7 @@ from perf.server import PointServer
 from suite.kv.plan import ADDRESS, LENGTH
 from suite.transports import base
 from suite.transports.base import Op, State
+from suite.transports.evidence import WireEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,3 +176,43 @@ def touches_with_the_cpu(real: Any, _number: int, op: Op, plan: Plan, *, peer: s
 
 
 touched_by_cpu = partial(_server, fault=touches_with_the_cpu)
+
+
+class Liar:
+    """An endpoint that moves every byte and says that `wire` did."""
+
+    def __init__(self, real: Any, wire: str) -> None:
+        self._real = real
+        self._wire = wire
+
+    def evidence(self, *_told: Any) -> WireEvidence:
+        return WireEvidence(wire=self._wire, source="trust me")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class LyingTransport:
+    def __init__(self, name: str, wire: str) -> None:
+        self._real = base.load(name)
+        self._wire = wire
+
+    def open(self, *args: Any) -> Liar:
+        return Liar(self._real.open(*args), self._wire)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def _lying(role: Any, wire: str) -> PointServer:
+    return PointServer(role, load=lambda name: LyingTransport(name, wire))
+
+
+def hides_tcp(role: Any) -> PointServer:
+    """Force TCP where the supervisor cannot see it, and say that it was cma."""
+    os.environ["UCX_TLS"] = "tcp,self"
+    return _lying(role, "cma")
+
+
+claims_cma = partial(_lying, wire="cma")
+claims_tcp = partial(_lying, wire="tcp")
