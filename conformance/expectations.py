@@ -53,20 +53,21 @@ class Expectations:
     def unmet(self, cases: Sequence[Case]) -> list[str]:
         """Return a sentence for each expectation whose requirement was run and not violated."""
         run = {(case.implementation, case.requirement) for case in cases}
-        met = {(case.implementation, case.requirement) for case in cases if case.expected}
+        met = {(case.implementation, case.requirement, case.verdict) for case in cases if case.expected}
         return [
             f"{one.id} [{name}] was expected to {one.verdict} ({one.reason}) and did not: remove it from {self.source}"
             for one in self.entries
-            for name, requirement in sorted(run - met)
-            if one.about(name, requirement)
+            for name, requirement in sorted(run)
+            if one.about(name, requirement) and (name, requirement, one.verdict) not in met
         ]
 
-    def block(self, cases: Sequence[Case]) -> str:
-        """Return the TOML that would expect the violations that were not expected; empty if there are none."""
+    def block(self, cases: Sequence[Case], *, strict: bool = False) -> str:
+        """Return the TOML that would expect the violations that fail the run; empty if there are none."""
+        failing = {Verdict.FAIL, Verdict.WARN} if strict else {Verdict.FAIL}
         pairs = {
             (case.requirement, case.implementation, case.verdict): case.what
             for case in cases
-            if case.verdict == Verdict.FAIL and not case.expected
+            if case.verdict in failing and not case.expected
         }
         return "\n".join(
             f'[[expect]]\nid = "{requirement}"\nverdict = "{verdict}"\nimplementation = {_toml(name)}\nreason = {_toml(what)}\n'

@@ -19,7 +19,8 @@ class Implementation(Protocol):
     """What every way of reaching an implementation looks like to a test.
 
     `backends` and `method` raise `Refused` for an input that the implementation
-    does not accept, and `ImplementationBroke` for a crash, a hang or nonsense.
+    does not accept, and `ImplementationBroke` for a crash, a hang or nonsense:
+    its subclass `Aborted` where it is known to have ended its own process.
     """
 
     name: str  # as it was named, and as test ids show it

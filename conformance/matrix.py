@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from conformance.implementations import built_in
+from conformance.implementations import KNOWN_BROKEN, built_in, where_installed
 from conformance.implementations.loading import load
 from conformance.record import by_requirement
 from conformance.requirement import registry
@@ -73,6 +73,9 @@ def catalogue() -> str:
     for name in built_in():
         note = load(name).note
         lines.append(f"  {name}" + (f"  ({note})" if note else ""))
+    lines.append(f"  what they are known to break: --expect {KNOWN_BROKEN}")
+    lines.append("upstream's own code, where installed (naming one says how):")
+    lines += [f"  {name}" for name in where_installed()]
     lines.append("requirements:")
     lines += [f"  {one.id} {one.level:<11} {one.sentence} [{one.source}]" for one in registry().values()]
     return "\n".join(lines)

@@ -199,7 +199,7 @@ class Session:
             if case.verdict == Verdict.WARN and not case.expected:
                 terminalreporter.write_line(f"{case.requirement} warn [{case.implementation}]: {case.what}")
                 terminalreporter.write_line(f"  {case.reproduce}")
-        if block := self._expectations.block(cases):
+        if block := self._expectations.block(cases, strict=self._strict):
             terminalreporter.section("to expect these, put into the file named by kv_expect")
             terminalreporter.write_line(block)
 

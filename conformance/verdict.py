@@ -53,3 +53,10 @@ class Refused(ValueError):
 
 class ImplementationBroke(Exception):
     """The implementation crashed, hung or answered nonsense: an error, never a verdict."""
+
+
+class Aborted(ImplementationBroke):
+    """The implementation ended the process instead of answering, and whoever asked it saw that.
+
+    An error, too, but for the sentences that speak of exactly this: there it is broken.
+    """

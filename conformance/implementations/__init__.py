@@ -1,11 +1,14 @@
 """The implementations under test that are built in, and how those of a user are reached.
 
-Everything but `reference` is written from reading upstream's source, because no
-released binary holds the KVBM parsers and TensorRT-LLM needs a GPU to start.
+Everything in `built_in` but `reference` is written from reading upstream's
+source, because no released binary holds the KVBM parsers and TensorRT-LLM needs
+a GPU to start. What `where_installed` returns is upstream's own code, which
+kvgauge does not bring.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -14,12 +17,23 @@ if TYPE_CHECKING:
 
     from conformance.implementation import Implementation
 
+    Factories = Mapping[str, Callable[[], Implementation]]
+
 FROM_READING = "written from reading the source; upstream was not run"
+KNOWN_BROKEN = Path(__file__).parent / "built_ins.expect.toml"  # what the built-in ones are known to break
 
 
-def built_in() -> Mapping[str, Callable[[], Implementation]]:
+def built_in() -> Factories:
     """Return what makes each built-in implementation, by name: the reference, KVBM's parsers, TensorRT-LLM's releases in order."""
     from conformance.implementations import kvbm, trtllm
     from conformance.implementations.reference import Reference
 
     return MappingProxyType({Reference.name: Reference, **kvbm.FACTORIES, **trtllm.FACTORIES})
+
+
+def where_installed() -> Factories:
+    """Return what makes each implementation that runs upstream's own code, by name; `Missing` says how to install that."""
+    from conformance.implementations import kvbm_wheel
+    from conformance.implementations.trtllm_installed import TrtllmInstalled
+
+    return MappingProxyType({kvbm_wheel.NAME: kvbm_wheel.kvbm_wheel, TrtllmInstalled.name: TrtllmInstalled})

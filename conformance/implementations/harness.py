@@ -14,7 +14,7 @@ from conformance.implementations.answers import plain
 from conformance.implementations.child import Child, resolved
 from conformance.implementations.messages import VERSION, Backends, Method, Started, pairs, question, read
 from conformance.implementations.patience import Patience
-from conformance.verdict import ImplementationBroke, Refused
+from conformance.verdict import Aborted, ImplementationBroke, Refused
 from suite.errors import Missing
 
 if TYPE_CHECKING:
@@ -74,13 +74,13 @@ class Harness:
             child.close(_FAREWELL_S)
 
     def _smoke(self) -> None:
-        """Ask one question. A refusal is an answer, too."""
+        """Ask one question. A refusal is an answer, too, and so is that the parser ended its process."""
         try:
             if "backends" in self.answers:
                 self.backends({})
             else:
                 self.method({}, {})
-        except Refused:
+        except (Refused, Aborted):
             pass
 
     def _ask(self, kind: type[Reply], do: str, environment: Mapping[bytes, bytes], **fields: object) -> Reply:
@@ -90,6 +90,8 @@ class Harness:
             if self._child is None:
                 self._start()
             return self._ask_running(question(do, **fields, environment=pairs(environment)), kind)
+        except Aborted as ended:  # the parser did; the harness lives
+            raise Aborted(f"{plain(self.name)}: {ended}") from None
         except ImplementationBroke as broke:
             self._drop()
             raise ImplementationBroke(f"{plain(self.name)} {broke}") from None

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from conformance.implementations import FROM_READING
-from conformance.verdict import ImplementationBroke, Refused
+from conformance.verdict import Aborted, ImplementationBroke, Refused
 from suite.settings.booleans import FALSE_WORDS, TRUE_WORDS
 from suite.settings.faults import show, show_name
 from suite.settings.nixl_backends import DEFAULT, PREFIX
@@ -109,7 +109,7 @@ class KvbmParser:
         self.variant = variant
 
     def backends(self, environment: Mapping[bytes, bytes]) -> tuple[str, ...]:
-        """Return the names that are on, as they first come; the first fault is a `Refused`, not UTF-8 an `ImplementationBroke`."""
+        """Return the names that are on, as they first come; the first fault is a `Refused`, not UTF-8 is `Aborted`."""
         said: dict[str, set[Switch]] = {}
         for backend, switch in self._switches(environment):
             said.setdefault(backend, set()).add(switch)
@@ -139,7 +139,7 @@ def _decoded(pair: tuple[bytes, bytes]) -> tuple[str, str]:
     try:
         return pair[0].decode(), pair[1].decode()
     except UnicodeDecodeError as error:
-        raise ImplementationBroke(f"panics: {show_name(pair[0])}={show(pair[1])} is not UTF-8") from error
+        raise Aborted(f"panics: {show_name(pair[0])}={show(pair[1])} is not UTF-8") from error
 
 
 FACTORIES: Mapping[str, Callable[[], Implementation]] = MappingProxyType(

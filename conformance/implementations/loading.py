@@ -18,16 +18,16 @@ _NAME_CHARACTERS = 80
 def load(spec: str) -> Implementation:
     """Return the implementation that `spec` names.
 
-    What cannot be one is a `BadInput`; a command that is not there, or a
-    harness that does not work, is a `Missing`.
+    What cannot be one is a `BadInput`; a command that is not there, a harness
+    that does not work, or upstream code that is not installed, is a `Missing`.
     """
-    from conformance.implementations import built_in, harness, log
+    from conformance.implementations import built_in, harness, log, where_installed
 
     if spec.startswith(log.PREFIX):
         return log.Log(spec.removeprefix(log.PREFIX))
     if spec.startswith(harness.PREFIX):
         return harness.Harness(spec.removeprefix(harness.PREFIX))
-    known = built_in()
+    known = {**built_in(), **where_installed()}
     if spec in known:
         return known[spec]()
     if ":" in spec:
@@ -39,5 +39,5 @@ def load(spec: str) -> Implementation:
     raise BadInput(
         "unknown-implementation",
         f"no implementation {show(spec)}",
-        f"{hint}built in: {', '.join(known)}; or {FORMS}",
+        f"{hint}built in: {', '.join(built_in())}; where installed: {', '.join(where_installed())}; or {FORMS}",
     )

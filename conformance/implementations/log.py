@@ -39,10 +39,11 @@ class Log:
 
     answers: frozenset[Answers] = frozenset({"backends"})
     profile = "source-page"
-    note = "read from a log"
 
-    def __init__(self, text: str, *, deadline_s: float = DEADLINE_S) -> None:
-        self.name = PREFIX + text
+    def __init__(
+        self, text: str, *, name: str = "", note: str = "read from a log", deadline_s: float = DEADLINE_S
+    ) -> None:
+        self.name, self.note = name or PREFIX + text, note
         command, mark, pattern = text.partition(" --- ")
         if not mark:
             raise BadInput("bad-log", f"{show(self.name)} has no ' --- '", f"write {SYNTAX}")

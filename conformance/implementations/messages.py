@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from conformance.implementations.answers import MAX_CHARACTERS, MAX_NAMES, plain, shown
 from conformance.requirement import Answers
-from conformance.verdict import ImplementationBroke, Refused
+from conformance.verdict import Aborted, ImplementationBroke, Refused
 from suite.errors import BadInput
 
 if TYPE_CHECKING:
@@ -92,6 +92,12 @@ class Refusal(Message):
     refused: Text
 
 
+class Abort(Message):
+    """Answer `backends` or `method`: the parser ended its own process, a child of the harness, instead of answering."""
+
+    aborted: Text
+
+
 Reply = TypeVar("Reply", bound=Message)
 
 
@@ -109,7 +115,7 @@ def pairs(environment: Mapping[bytes, bytes]) -> list[list[str]]:
 
 
 def read(line: bytes, expected: type[Reply]) -> Reply:
-    """Return the answer in a line; raise `Refused` for a refusal, `ImplementationBroke` for anything else."""
+    """Return the answer in a line; raise `Refused` for a refusal, `Aborted` where it says so, `ImplementationBroke` for anything else."""
     try:
         found = from_json(line, allow_inf_nan=False)
     except ValueError as error:
@@ -121,12 +127,14 @@ def read(line: bytes, expected: type[Reply]) -> Reply:
         raise ImplementationBroke(f"speaks version {shown(version)} of the protocol; this kvgauge speaks {VERSION}")
     if "refused" in found and expected is not Started:
         raise Refused(plain(_valid(found, Refusal).refused))
+    if "aborted" in found and expected is not Started:
+        raise Aborted(plain(_valid(found, Abort).aborted))
     return _valid(found, expected)
 
 
 def schema() -> str:
     """Return `harness.schema.json`."""
-    models = (Start, AskBackends, AskMethod, Stop, Started, Backends, Method, Refusal)
+    models = (Start, AskBackends, AskMethod, Stop, Started, Backends, Method, Refusal, Abort)
     _, parts = models_json_schema([(model, "validation") for model in models], title=f"kvgauge exec: version {VERSION}")
     parts["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     parts["oneOf"] = [{"$ref": f"#/$defs/{model.__name__}"} for model in models]

@@ -1,11 +1,15 @@
-"""Asking an implementation, and saying in words what it answered. A crash or a hang is not caught here: it is no answer."""
+"""Asking an implementation, and saying in words what it answered.
+
+A crash or a hang is not caught here: it is no answer. `backends_alive` is for
+the sentences that are about just that.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from conformance.properties.strategies import GDS, OFF, ON, PREFIX, UCX
-from conformance.verdict import Refused, Violation
+from conformance.verdict import Aborted, Refused, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +25,14 @@ def backends(implementation: Implementation, environment: Mapping[bytes, bytes])
         return frozenset(name.upper() for name in implementation.backends(environment))
     except Refused:
         return None
+
+
+def backends_alive(implementation: Implementation, environment: Mapping[bytes, bytes]) -> Answer:
+    """Return what `backends` does, for a sentence that says that the process goes on: that it was ended is a `Violation`."""
+    try:
+        return backends(implementation, environment)
+    except Aborted as ended:
+        raise Violation(f"the process ended instead of an answer: {ended}", environment) from ended
 
 
 def transports(

@@ -15,6 +15,7 @@ import pytest
 
 from conformance.expectations import read_expectations
 from conformance.implementations.harness import Harness
+from conformance.implementations.kvbm_wheel import PYTHON, WHEELS
 from conformance.implementations.log import Log
 from conformance.implementations.python_callable import PythonCallable
 from conformance.verdict import Refused
@@ -84,7 +85,7 @@ def test_the_fault_is_marked_and_can_be_mended(awk, tmp_path):
 @pytest.mark.deep
 def test_the_command_shown_finds_it(awk, tmp_path):
     """The sentence and the smallest environment are in what it prints."""
-    [line] = [line for line in block("bash").splitlines() if line]
+    [line] = [line for line in block("bash", holds="harness.awk").splitlines() if line]
     words = shlex.split(line, comments=True)
     assert "exec:awk -f harness.awk" in words
     words = [f"exec:{awk}" if word.startswith("exec:") else word for word in words]
@@ -130,3 +131,9 @@ def test_the_expectations_file_is_one(tmp_path):
     path.write_text(block("ini", holds="[[expect]]"), encoding="utf-8")
     [entry] = read_expectations(path).entries
     assert (entry.id, str(entry.verdict)) == ("ENV-019", "fail")
+
+
+def test_the_wheels_of_the_page_are_those_that_are_tested():
+    text = block("sh")
+    assert all(wheel in text for wheel in WHEELS)
+    assert f"{PYTHON}=$PWD" in text
