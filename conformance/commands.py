@@ -25,6 +25,9 @@ _PYTEST_USAGE, _PYTEST_NONE = 4, 5
     "--requirement", "-r", "requirements", multiple=True, metavar="ID", help="Only this requirement; repeatable."
 )
 @click.option("--expect", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of expected failures.")
+@click.option(
+    "--emulated-gpus", type=click.IntRange(1, 16), metavar="N", help="Let implementations find N emulated GPUs."
+)
 @click.option("--strict", is_flag=True, help="A broken SHOULD fails, too.")
 @click.option(
     "--from-environment", is_flag=True, help="Test this very environment: how a printed example is run again."
@@ -83,6 +86,7 @@ def _run(
     *,
     requirements: Sequence[str],
     expect: Path | None,
+    emulated_gpus: int | None,
     strict: bool,
     from_environment: bool,
     engine: str | None,
@@ -96,6 +100,7 @@ def _run(
     command += ["--import-mode=importlib", "--pyargs", "conformance", "--kv-out", str(folder.absolute())]
     command += [word for name in names for word in ("--kv-implementation", name)]
     command += ["--kv-expect", str(expect.absolute())] if expect else []
+    command += [f"--kv-emulated-gpus={emulated_gpus}"] if emulated_gpus else []
     command += ["--kv-strict"] if strict else []
     command += ["--kv-environment"] if from_environment else []
     command += ["--kv-config", engine] if engine is not None else []

@@ -24,6 +24,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--kv-expect", metavar="FILE", help="TOML file of expected failures")
     group.addoption("--kv-out", metavar="DIR", help="where to write conformance.jsonl")
+    group.addoption(
+        "--kv-emulated-gpus", type=int, metavar="N", help="let implementations find N emulated GPUs (1 to 16)"
+    )
     group.addoption("--kv-strict", action="store_true", help="a broken SHOULD fails, too")
     group.addoption(
         "--kv-environment",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from conformance.expectations import Expectations, read_expectations
+from conformance.gpus import emulate
 from conformance.implementations.loading import load
 from conformance.record import Case, Recorder
 from conformance.reproduce import shell_line
@@ -52,6 +53,8 @@ class Session:
         out = config.getoption("kv_out")
         sys.path.append(str(config.invocation_params.dir))  # last: a folder of the user's must not hide ours
         try:
+            if (gpus := config.getoption("kv_emulated_gpus")) is not None:
+                emulate(gpus, Path(out).absolute() / "logs" if out else None)
             expectations = read_expectations(expect)
             replay = _replay(config.getoption("kv_config")) if config.getoption("kv_environment") else {}
             session = cls(

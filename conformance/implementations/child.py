@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from conformance.gpus import underneath
 from conformance.implementations.answers import plain, shown, shown_lines
 from conformance.verdict import ImplementationBroke
 from suite.errors import BadInput, Missing
@@ -230,7 +231,7 @@ def _started(command: Sequence[str], environment: Mapping[bytes, bytes], *, talk
                 stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE if talks else subprocess.STDOUT,
-                env=dict(environment),
+                env=underneath() | dict(environment),
                 start_new_session=True,
                 preexec_fn=die_with_us,  # noqa: PLW1509  one system call and no lock, so threads do not matter
             )
