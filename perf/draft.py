@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from suite.world.supervisor import WorkerFailed
 
 
+_HOT = Issue(
+    level="NOTE",
+    code="hot",
+    message="Every sample overwrote the one before, in the caches: only the last of a window is known to have arrived.",
+)
+
+
 @dataclass(frozen=True)
 class Window:
     """One window: the initiator's timing (`durations_ns`, `delivered_ns`) and the bytes that were compared and right."""
@@ -65,7 +72,7 @@ class Draft:
     def prepared(self, told: Mapping[str, int]) -> None:
         """Take the sizes that the initiator found when it prepared."""
         self.fields.update(told)
-        self.fields["working_set_bytes"] = told["wire_bytes"] * self.planned.samples
+        self.fields["working_set_bytes"] = told["wire_bytes"] * self.planned.places
 
     def warmed_up(self, window: Window) -> None:
         """Keep the first transfer's time: it made the connection."""
@@ -101,6 +108,8 @@ class Draft:
 
     def measured(self) -> PointRecord:
         """Return the record of a good point."""
+        if self.planned.point.pattern == "hot":
+            self.issues.append(_HOT)
         if (storage := self._storage()) and (cached := max([*storage.cached_before, *storage.cached_after, 0])):
             self.issues.append(_page_cache(storage, cached))
         return self.record("measured", verified=True)

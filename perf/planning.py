@@ -46,7 +46,12 @@ class PlannedPoint:
     @property
     def pool_bytes(self) -> int:
         """Bytes of one worker's pool: every sample of a window, padded to whole blocks."""
-        return self.samples * self.point.descriptors * self.point.descriptor_bytes
+        return self.places * self.point.descriptors * self.point.descriptor_bytes
+
+    @property
+    def places(self) -> int:
+        """How many samples of a window have a place of their own: all, or one if it is hot."""
+        return 1 if self.point.pattern == "hot" else self.samples
 
 
 @dataclass(frozen=True)
@@ -146,11 +151,11 @@ def _kv_points(kv: KvSweep, carried: _Carried) -> Iterator[Point]:
 
 
 def _message_points(messages: MessageSweep, carried: _Carried) -> Iterator[Point]:
-    """Yield points of one descriptor: scattered, because each sample goes to a random slot of its own."""
-    for size in messages.sizes:
+    """Yield points of one descriptor: scattered, each sample to a random slot of its own, or hot, all to one."""
+    for size, pattern in product(messages.sizes, messages.patterns):
         if needs_whole_blocks(carried.op, carried.settings, size):
             continue
-        yield _point(carried, "bytes", pattern="scattered", unit="bytes", nbytes=size, count=1)
+        yield _point(carried, "bytes", pattern=pattern, unit="bytes", nbytes=size, count=1)
 
 
 def _point(carried: _Carried, workload: str, *, pattern: str, unit: str, nbytes: int, count: int) -> Point:

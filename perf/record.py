@@ -37,7 +37,8 @@ class Point(_Closed):
     source: str = Field(default="host", pattern=rf"^({MEMORY})$")  # what holds the bytes: "host", "cuda:0", "file"
     destination: str = Field(default="host", pattern=rf"^({MEMORY})$")  # what is to hold them
     workload: str = Name  # model preset, or "bytes" for plain messages
-    pattern: Literal["contiguous", "scattered"]
+    # hot: every sample of a window moves the same bytes to the same place, as ucx_perftest does
+    pattern: Literal["contiguous", "scattered", "hot"]
     unit: Literal["head", "page", "layer", "block", "bytes"]
     descriptor_bytes: int = Count
     descriptors: int = Count  # rows asked for in one sample, before any merging

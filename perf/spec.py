@@ -144,6 +144,9 @@ class MessageSweep(_Table):
     sizes: Sizes
     transports: Transports
     ops: Ops
+    patterns: Annotated[list[Literal["scattered", "hot"]], Names, AfterValidator(_distinct)] = Field(
+        default=["scattered"]
+    )
     memory: Memories = Field(default=[HOST_TO_HOST])
     pairs: Pairs = Field(default=["alone"])
     settings: Settings = Field(default={})

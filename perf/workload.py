@@ -42,6 +42,7 @@ class Work:
     unit: str
     message_bytes: int
     scattered: bool
+    hot: bool  # all samples use one place
     samples: int
     seed: int
 
@@ -57,6 +58,7 @@ class Work:
             unit=planned.point.unit,
             message_bytes=planned.point.descriptor_bytes,
             scattered=planned.point.pattern == "scattered",
+            hot=planned.point.pattern == "hot",
             samples=planned.samples,
             seed=seed,
         )
@@ -102,7 +104,7 @@ class Route:
 
 
 def window(work: Work, regions: Mapping[str, int], *, nbytes: int) -> list[Route]:
-    """Return the route of each sample of a window; in no place do two of them use the same byte.
+    """Return the route of each sample of a window; in no place do two of them use the same byte, unless it is hot.
 
     `regions` are the addresses of the regions, of `nbytes` each, by place; a file's is 0.
     """
@@ -156,9 +158,10 @@ def _messages(work: Work, regions: Mapping[str, int], *, nbytes: int, rng: np.ra
     if work.message_bytes % WORD:
         raise BadInput("bad-size", f"messages of {work.message_bytes} B", f"sizes must be multiples of {WORD} bytes")
     slots = (nbytes - 2 * GUARD_BYTES) // work.message_bytes
-    if work.samples > slots:
+    if (1 if work.hot else work.samples) > slots:
         raise BadInput("pool-too-small", f"a window needs {work.samples} messages, the pool has {slots}")
-    chosen = [rng.choice(slots, work.samples, replace=False).astype(np.uint64) for _ in regions]
+    count = 1 if work.hot else work.samples
+    chosen = [np.resize(rng.choice(slots, count, replace=False).astype(np.uint64), work.samples) for _ in regions]
     step = np.uint64(work.message_bytes)
     starts = [
         np.uint64(region + GUARD_BYTES) + slot * step for region, slot in zip(regions.values(), chosen, strict=True)

@@ -250,3 +250,14 @@ def test_places_of_messages_are_bytes_of_the_buffer() -> None:
 def test_any_offset_has_a_place(planned: PlannedPoint, offset: int) -> None:
     """A word that claims to come from far outside is described, too."""
     assert places(Work.of(planned, seed=1), region_bytes(planned)).source(offset)
+
+
+def test_a_hot_window_has_one_place_and_says_so() -> None:
+    """As ucx_perftest measures: every sample from the same bytes to the same bytes, and a pool of one message."""
+    table = {"sizes": [4096], "transports": ["copy"], "ops": ["push"], "samples": 7, "patterns": ["hot"]}
+    planned = points(SweepSpec.model_validate({"bytes": [table]}))[0]
+    plans, _ = planned_window(planned)
+    assert len(plans) == 7
+    assert len({tuple(plan.source[0].tolist() + plan.destination[0].tolist()) for plan in plans}) == 1
+    assert planned.pool_bytes == 4096
+    assert planned.places == 1
