@@ -58,10 +58,16 @@ class PointSummary:
         return any(issue.level == "INVALID" for issue in self.issues)
 
 
+def withheld(summary: PointSummary) -> PointSummary:
+    """Return a summary without a number that is not true: the durations of an emulated device are nobody's."""
+    if not summary.emulated:
+        return summary
+    return replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+
+
 def as_json(summary: PointSummary) -> dict[str, object]:
     """Return a summary as plain JSON values, without a number that is not true."""
-    if summary.emulated:  # the durations of an emulated device are nobody's
-        summary = replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+    summary = withheld(summary)
     fields = asdict(summary)
     issues = [issue.model_dump() for issue in summary.issues]
     storage = summary.storage.model_dump() if summary.storage else None

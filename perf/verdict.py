@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from perf import words
 from perf.identity import CEILING, OPS
 from perf.memory import HOST, kind_of
+from perf.summary import withheld
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def verdict(summaries: Sequence[PointSummary]) -> list[str]:
     """Return what the run says, the most important sentence first."""
     if not summaries:
         return ["Nothing was measured."]
+    summaries = [withheld(one) for one in summaries]
     told = [one for one in summaries if one.point.transport != CEILING] or summaries
     groups: dict[tuple[str, str, str, str], list[PointSummary]] = {}
     for one in told:

@@ -1,6 +1,6 @@
 """Which points stand in which figure, and which of them may be joined: no drawing here.
 
-A figure shows one op of one workload. Only the descriptor size changes along
+A figure shows one op of one workload between two memories. Only the descriptor size changes along
 a line, so a value between two neighbours means something; where a size is
 missing (failed, invalid) or occurs twice, the line is broken.
 """
@@ -13,7 +13,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from perf.identity import CEILING, reading_order
-from perf.words import carrier, workload
+from perf.memory import HOST
+from perf.words import between, between_hosts, carrier, workload
 from suite.units import format_bytes, format_ns, format_rate
 
 if TYPE_CHECKING:
@@ -77,17 +78,38 @@ class Chart:
 
 
 def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]:
-    """Return the figures of one quantity; a figure without a single mark is left out."""
+    """Return the figures of one quantity; a figure without a single mark is left out.
+
+    Where an op has many pairs of memories, the first pair of every op comes first.
+    """
     ordered = sorted(summaries, key=lambda summary: reading_order(summary.point))
     colours = _colours(ordered)
     found: list[Chart] = []
-    for (name, op), group in groupby(ordered, key=lambda summary: (summary.point.workload, summary.point.op)):
-        lines = _lines(list(group), quantity, colours)
-        if lines:
-            found.append(
-                _chart(f"{quantity}-{len(found) + 1}", quantity, f"{op.capitalize()}, {workload(name)}", lines)
-            )
+    for group in _figures(ordered):
+        if lines := _lines(group, quantity, colours):
+            found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
     return found
+
+
+def _figures(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
+    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once."""
+    ops: dict[tuple[str, str], dict[tuple[str, str, int], list[PointSummary]]] = {}
+    for one in ordered:
+        pairs = ops.setdefault((one.point.workload, one.point.op), {})
+        pairs.setdefault((one.point.source, one.point.destination, one.point.flows), []).append(one)
+    ranked = [(rank, pairs[pair]) for pairs in ops.values() for rank, pair in enumerate(sorted(pairs, key=_pair_order))]
+    return [group for _, group in sorted(ranked, key=lambda entry: entry[0])]
+
+
+def _pair_order(pair: tuple[str, str, int]) -> tuple[object, ...]:
+    """Return the place of a pair: alone before many at once, host memory first, copies within one device last."""
+    source, destination, flows = pair
+    return flows, source == destination != HOST, source != HOST, source, destination != HOST, destination
+
+
+def _title(point: Point) -> str:
+    title = f"{point.op.capitalize()}, {workload(point.workload)}"
+    return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 
 
 def _chart(identity: str, quantity: Quantity, title: str, lines: tuple[Line, ...]) -> Chart:
@@ -135,8 +157,7 @@ def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[
 
 
 def _line_key(point: Point) -> tuple[object, ...]:
-    pair = f"{point.source} {point.destination}"
-    return (point.transport == CEILING, carrier(point), point.pattern, pair)
+    return (point.transport == CEILING, carrier(point), point.pattern)
 
 
 def _label(point: Point) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from perf.identity import reading_order
 from perf.words import full_name
-from suite.units import format_bytes
+from reports.hardware import devices, emulation, moved, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -74,6 +74,7 @@ class ReportData:
     version: str
     created: str  # when the run started, as recorded; never the clock of whoever renders
     complete: bool
+    emulation: str  # what emulated points are worth, or empty without any
     locality: str  # what the figures are of, or empty when the manifest does not name one machine
     sentences: tuple[str, ...]  # the verdict; the first carries the weight
     summaries: tuple[PointSummary, ...]
@@ -110,6 +111,7 @@ def report_data(
         version=_scalar(manifest.get("kvgauge")),
         created=_scalar(manifest.get("started_at")),
         complete=manifest.get("complete") is True,
+        emulation=emulation(ordered),
         locality=ONE_MACHINE if (summaries or conformance is None) and _mapping(manifest.get("machine")) else "",
         sentences=(*(conformance.sentences if conformance else ()), *sentences),
         summaries=ordered,
@@ -144,10 +146,12 @@ def _wires(summaries: Sequence[PointSummary]) -> tuple[str, ...]:
 
 def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -> Iterable[Fact]:
     yield from _machine(_mapping(manifest.get("machine")))
+    if found := devices(_mapping(manifest.get("settings")).get("devices")):
+        yield Fact("Devices", found)
     if summaries:
-        pairs = sorted({f"{summary.point.source} to {summary.point.destination}" for summary in summaries})
-        pages = sorted({summary.allocation for summary in summaries})
-        yield Fact("Moved", f"{', '.join(pairs)} memory; pages: {', '.join(pages)}")
+        memory = sorted({summary.allocation for summary in summaries if summary.launches})
+        yield Fact("Moved", moved(summary.point for summary in summaries))
+        yield Fact("Memory in use", ", ".join(memory) or "unknown")
         yield Fact("Transports", ", ".join(sorted({summary.point.transport for summary in summaries})))
         yield Fact("Wires that carried the bytes", ", ".join(_wires(summaries)) or "unknown")
     yield Fact("Started", _scalar(manifest.get("started_at")) or "not recorded")
@@ -161,8 +165,8 @@ def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -
 def _machine(machine: Mapping[str, object]) -> Iterable[Fact]:
     for key in (*(key for key in _MACHINE if key in machine), *sorted(machine.keys() - _MACHINE.keys())[:_ENTRIES]):
         value = machine[key]
-        sized = key == "memory_bytes" and isinstance(value, int)
-        yield Fact(_MACHINE.get(key, key), format_bytes(value) if sized and isinstance(value, int) else _scalar(value))
+        told = size(value) if key == "memory_bytes" else ""
+        yield Fact(_MACHINE.get(key, key), told or _scalar(value))
 
 
 def _problems(summaries: Sequence[PointSummary]) -> tuple[Problem, ...]:

@@ -16,7 +16,9 @@ from perf.rows import grouped
 from perf.summary import as_json
 from perf.words import plain
 from reports.charts import charts
+from reports.devices import devices
 from reports.figures import draw
+from reports.storage import storage
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ SECTIONS = (
     ("tested", "What was tested, and where"),
     ("settings", "Settings"),
     ("conformance", "Conformance"),
+    ("devices", "Between devices"),
+    ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
     ("points", "All points"),
@@ -36,6 +40,8 @@ SECTIONS = (
     ("reproduce", "How to reproduce"),
 )
 FIGURES_OPEN = 4  # of one section; the rest can be unfolded
+FIGURES_MOST = 16  # of one section: many pairs of devices are a matrix, not as many figures
+TABLES_OPEN = 2  # transfers of the device matrix, pairs of memories of the storage section
 
 
 def render(data: ReportData) -> str:
@@ -50,23 +56,41 @@ def render(data: ReportData) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["bytes"] = format_bytes
+    matrix, places = devices(data.summaries), storage(data.summaries)
+    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
     return environment.get_template("report.html.j2").render(
         data=data,
-        sections=[(name, title) for name, title in SECTIONS if _has_data(name, data)],
+        sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
         groups=grouped(data.summaries),
+        devices=matrix,
+        storage=places,
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
+        timed=_timed(data),
         draw=draw,
         figures_open=FIGURES_OPEN,
+        figures_most=FIGURES_MOST,
+        tables_open=TABLES_OPEN,
         embedded=embedded(data),
     )
 
 
-def _has_data(section: str, data: ReportData) -> bool:
-    """Tell whether a section has anything to show; a run of one kind does not carry the other's empty sections."""
-    if section in {"settings", "throughput", "latency", "points"}:
-        return bool(data.summaries) or data.conformance is None
-    return bool({"problems": data.problems, "conformance": data.conformance}.get(section, True))
+def _shown(data: ReportData) -> dict[str, bool]:
+    """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
+    measured = bool(data.summaries) or data.conformance is None
+    return {
+        "settings": measured,
+        "throughput": measured and _timed(data),
+        "latency": measured and _timed(data),
+        "points": measured,
+        "problems": bool(data.problems),
+        "conformance": data.conformance is not None,
+    }
+
+
+def _timed(data: ReportData) -> bool:
+    """Tell whether any point has times that mean something: on the emulator none has."""
+    return not data.summaries or not all(one.emulated for one in data.summaries)
 
 
 def embedded(data: ReportData) -> dict[str, object]:

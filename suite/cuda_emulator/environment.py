@@ -42,10 +42,12 @@ def environment(
     `logs` is an existing folder for cuFile's log and its settings. `memory_bytes` is
     the size of each device, counted per process. With `strict` the program
     cannot touch device memory except through the driver. Raises `BadInput`
-    for a number of devices outside 1 to 16, `Missing` where the driver cannot be built.
+    for a number of devices outside 1 to 16 or devices without memory, `Missing` where the driver cannot be built.
     """
     if not 1 <= devices <= MAX_DEVICES:
         raise BadInput("bad-devices", f"{devices} emulated GPUs", f"from 1 to {MAX_DEVICES}")
+    if memory_bytes < 1:
+        raise BadInput("bad-memory", f"emulated GPUs with {memory_bytes} bytes of memory", "at least 1 byte")
     folders = [str(library_folder()), *_wheel_folders(), *_entries(base.get("LD_LIBRARY_PATH"))]
     return {
         # By name, not by path: blanks in a path would separate libraries.

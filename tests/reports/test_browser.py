@@ -20,14 +20,18 @@ QUIET = ["--disable-background-networking", "--disable-component-update", "--dis
 pytestmark = pytest.mark.deep
 
 
+SHOWS_WIDTH = "<script>document.title = document.documentElement.scrollWidth + ' of ' + innerWidth</script>"
+
+
 @pytest.fixture
-def page(summary, tmp_path):
+def page(summary, grid, beside, tmp_path):
     sizes = [(unit, size) for unit, size in (("head", 8 << 10), ("page", 64 << 10), ("block", 4 << 20))]
     summaries = [
         summary(transport=name, unit=unit, descriptor_bytes=size, descriptors=(64 << 20) // size)
         for name in ("nixl:UCX", "copy")
         for unit, size in sizes
     ]
+    summaries += [*grid(4), *grid(4, transport="copy"), *beside(), *beside("cuda:0", "host", emulated=True)]
     path = tmp_path / "report.html"
     path.write_text(render(report_data({}, summaries, ["A sentence."], run="run")), encoding="utf-8")
     return path
@@ -55,3 +59,13 @@ def test_it_has_a_picture_in_light_dark_and_on_a_phone(page, width, dark):
     scheme = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
     chromium(page, f"--screenshot={shot}", f"--window-size={width},2000", scheme)
     assert shot.stat().st_size > 20_000
+
+
+def test_wide_tables_scroll_in_their_own_box_and_not_the_page(page):
+    """A script measures a copy of the page that allows scripts, with everything unfolded."""
+    text = page.read_text(encoding="utf-8").replace("default-src 'none'; ", "")
+    measured = page.with_name("measured.html")
+    text = text.replace("<details>", "<details open>").replace("</body>", f"{SHOWS_WIDTH}</body>")
+    measured.write_text(text, encoding="utf-8")
+    document = chromium(measured, "--dump-dom", "--window-size=400,2000")
+    assert "<title>400 of 400</title>" in document

@@ -63,3 +63,23 @@ def test_the_caption_says_how_many_launches_and_what_the_bars_are(summary: Calla
         "n = 3 to 9 launches per point. Bars: 95 % confidence interval of the median (here 96.1 %). "
         "A point without a bar has too few launches for an interval."
     )
+
+
+def test_each_pair_of_memories_has_its_figure_and_the_first_pair_of_every_op_comes_first(
+    summary: Callable[..., PointSummary],
+) -> None:
+    pairs = [("cuda:0", "cuda:0", 1), ("cuda:1", "cuda:0", 1), ("host", "host", 1), ("host", "host", 2)]
+    points = [
+        summary(op=op, source=source, destination=destination, flows=flows)
+        for op in ("pull", "push")
+        for source, destination, flows in pairs
+    ]
+    found = charts(points, "throughput")
+    assert [chart.title for chart in found] == [
+        "Push, a-model", "Pull, a-model",
+        "Push, a-model, cuda:1 → cuda:0", "Pull, a-model, cuda:1 → cuda:0",
+        "Push, a-model, cuda:0 → cuda:0", "Pull, a-model, cuda:0 → cuda:0",
+        "Push, a-model, host → host, 2 pairs at once", "Pull, a-model, host → host, 2 pairs at once",
+    ]  # fmt: skip
+    assert [len(chart.lines) for chart in found] == [1] * 8
+    assert len({chart.id for chart in found}) == 8

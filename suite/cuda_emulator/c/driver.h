@@ -117,7 +117,8 @@ void describe_backing(unsigned char handle[CU_IPC_HANDLE_SIZE], const struct bac
 CUresult open_described(const unsigned char handle[CU_IPC_HANDLE_SIZE], struct backing *backing, size_t *nbytes, int *device,
                         int *owner);
 
-/* vmm.c */
+/* physical.c */
+#define GRANULARITY (2ull << 20)
 struct physical {
     struct backing backing;
     int device;
@@ -126,6 +127,7 @@ struct physical {
     unsigned mappings;
     bool imported;
 };
+struct physical *physical_of(uint64_t handle); /* NULL: the program has no such handle */
 void physical_unmapped(uint64_t handle);
 int physical_handle_types(uint64_t handle);
 

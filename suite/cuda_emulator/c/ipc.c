@@ -120,16 +120,15 @@ API CUresult cuIpcOpenMemHandle_v2(CUdeviceptr *pdptr, CUipcMemHandle handle, un
         return result;
     range.mapped_nbytes = range.backing.nbytes;
     same = already_open(range.context, range.backing.nonce);
-    if (owner == getpid())
-        result = CUDA_ERROR_INVALID_CONTEXT; /* as documented: only in another process */
-    else if (same == NULL)
+    if (owner == getpid()) {
+        result = CUDA_ERROR_INVALID_CONTEXT; /* only in another process */
+    } else if (same == NULL) {
         result = add_import(pdptr, range);
-    if (same != NULL || result != CUDA_SUCCESS)
-        close(range.backing.file);
-    if (same != NULL && result == CUDA_SUCCESS) {
+    } else {
         same->references++;
         *pdptr = same->start;
     }
+    close(range.backing.file); /* the mapping holds the memory */
     return result;
 }
 

@@ -113,11 +113,8 @@ void release_range(struct range *range)
         give_back(range);
         break;
     case PINNED_MEMORY:
-        unmap_views(range);
-        break;
     case IMPORTED_MEMORY:
         unmap_views(range);
-        close(range->backing.file);
         break;
     case REGISTERED_MEMORY: /* the program's own */
     case MAPPED_MEMORY:     /* vmm.c takes it out of its reservation */
