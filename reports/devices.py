@@ -100,7 +100,7 @@ def devices(summaries: Iterable[PointSummary]) -> Devices:
 
 def _order(point: Point) -> tuple[object, ...]:
     """Return what the transfer of a point is, in the order of reading: whole blocks before single heads."""
-    pieces = -point.descriptor_bytes, -point.descriptors, point.pattern != "scattered", point.unit
+    pieces = -point.descriptor_bytes, -point.descriptors, point.pattern != "scattered", point.pattern, point.unit
     return point.unit == "bytes", point.workload, point.flows, *pieces, OPS.index(point.op)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -20,7 +21,10 @@ QUIET = ["--disable-background-networking", "--disable-component-update", "--dis
 pytestmark = pytest.mark.deep
 
 
-SHOWS_WIDTH = "<script>document.title = document.documentElement.scrollWidth + ' of ' + innerWidth</script>"
+SHOWS_WIDTH = """<script>
+const root = document.documentElement;
+document.title = root.scrollWidth + " of " + root.clientWidth;
+</script>"""
 
 
 @pytest.fixture
@@ -67,5 +71,6 @@ def test_wide_tables_scroll_in_their_own_box_and_not_the_page(page):
     measured = page.with_name("measured.html")
     text = text.replace("<details>", "<details open>").replace("</body>", f"{SHOWS_WIDTH}</body>")
     measured.write_text(text, encoding="utf-8")
+    # 400 asked for, 500 given: the narrowest window of a browser without a screen
     document = chromium(measured, "--dump-dom", "--window-size=400,2000")
-    assert "<title>400 of 400</title>" in document
+    assert re.search(r"<title>(\d+) of \1</title>", document)

@@ -63,6 +63,7 @@ def test_a_run_ends_with_a_table_and_the_path_of_its_report(folder):
     assert "<svg" in page
 
 
+@pytest.mark.deep
 def test_json_is_all_that_stdout_has(folder):
     done = kvgauge("run", "--spec", "small.toml", "--json")
     told = json.loads(done.stdout)
@@ -121,6 +122,7 @@ def test_a_method_that_is_not_here_yet_is_exit_3(folder, backend):
     assert "no transport" in done.stderr
 
 
+@pytest.mark.deep
 def test_a_profile_reads_the_engine_file_as_a_release_does(folder):
     """Under trtllm-1.1 the variable of R12, spelt as TensorRT-LLM reads it, chooses UCX without NIXL."""
     (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: DEFAULT\n", encoding="utf-8")
@@ -144,13 +146,16 @@ def test_a_profile_that_means_nothing_is_exit_2(folder, options, said):
     assert said in done.stderr
 
 
+@pytest.mark.deep
 @pytest.mark.usefixtures("folder")
+@pytest.mark.deep
 def test_settings_can_be_ignored():
     done = kvgauge("run", "--spec", "small.toml", "--ignore-settings", "--quiet", DYN_KVBM_NIXL_BACKEND_UCX="maybe")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
 
 
+@pytest.mark.deep
 def test_an_engine_file_is_read(folder):
     (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: DEFAULT\n", encoding="utf-8")
     done = kvgauge("run", "--spec", "small.toml", "--config", "engine.yaml", "--out", "runs/file")
@@ -160,6 +165,7 @@ def test_an_engine_file_is_read(folder):
     assert "DEFAULT" in manifest["settings"]["why"][0]
 
 
+@pytest.mark.deep
 def test_secrets_do_not_reach_the_disk(folder):
     secrets = {"HF_TOKEN": "hf_abcdefghijkl", "UCX_LOG_LEVEL": "warn"}
     done = kvgauge("run", "--spec", "small.toml", "--out", "runs/s", **secrets)
@@ -199,6 +205,7 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+@pytest.mark.deep
 def test_a_report_can_be_written_again_with_the_same_bytes(folder):
     assert kvgauge("sweep", "small.toml", "--quiet").returncode == 0
     [run] = (folder / "runs").iterdir()

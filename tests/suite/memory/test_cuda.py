@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     Run = Callable[..., Any]
 
+pytestmark = pytest.mark.deep  # a process with CUDA for each test
+
 MIB = 1 << 20
 ALLOCATIONS = ["cudaMalloc", "vmm"]
 

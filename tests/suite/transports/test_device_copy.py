@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+pytestmark = pytest.mark.deep  # a process with CUDA for each test
+
 SERVERS = Path(__file__).parent / "servers"
 PLENTY_S = 60.0
 NBYTES = 1 << 16

@@ -17,7 +17,10 @@ from suite.transports.base import Op, State
 from suite.transports.nixl import NixlTransport, missing_for
 from suite.world.supervisor import Group, WorkerSpec
 
-pytestmark = pytest.mark.skipif(bool(missing_for("POSIX")), reason=f"{missing_for('POSIX')}")
+pytestmark = [
+    pytest.mark.deep,
+    pytest.mark.skipif(bool(missing_for("POSIX")), reason=f"{missing_for('POSIX')}"),
+]
 
 FORMS = {"aio": "use_aio", "uring": "use_uring", "posixaio": "use_posix_aio"}
 NBYTES = 48 << 20

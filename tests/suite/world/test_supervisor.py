@@ -224,8 +224,10 @@ def test_a_folder_of_the_users_does_not_hide_ours(spec, tmp_path, monkeypatch, r
     (tmp_path / room / "__init__.py").write_text("raise AssertionError('the wrong one')\n")
     monkeypatch.chdir(tmp_path)
     with Group([spec(server="perf.server:PointServer")]) as group:
-        begun = group.ask("begin", {"prefill": ("begin", {"nbytes": 1 << 16, "pages": "4k"})}, PLENTY_S)
-    assert begun["prefill"]["allocation"] == "4k"
+        group.ask("begin", {"prefill": ("begin", {"nbytes": 1 << 16, "pages": "4k"})}, PLENTY_S)
+        told = {"agent": "p0-prefill", "transport": "copy", "settings": {}, "op": "push", "memory": "host"}
+        opened = group.ask("open", {"prefill": ("open", told)}, PLENTY_S)
+    assert opened["prefill"]["allocation"] == "4k"
 
 
 def test_what_a_worker_prints_is_in_its_log_and_not_in_the_channel(spec):
