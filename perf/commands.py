@@ -163,11 +163,15 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
+    from suite.run import manifest
 
     records, _ = read_records(folder.samples)
     summaries = summarise(records)
     judgement = judge(records, require) if require else None
-    sentences = [*(judgement.sentences() if judgement else ()), *verdict(summaries)]
+    sentences = [
+        *(judgement.sentences() if judgement else ()),
+        *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
+    ]
     if as_json:
         told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
         click.echo(json.dumps(told, indent=2, allow_nan=False))

@@ -15,7 +15,7 @@ from perf.summary import withheld
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from perf.record import Point
     from perf.summary import PointSummary
@@ -24,8 +24,8 @@ _LATENCY_BYTES = 4096  # the message whose latency is told
 _PIECES = {"head": "single heads", "page": "pages", "layer": "layers", "block": "whole blocks"}
 
 
-def verdict(summaries: Sequence[PointSummary]) -> list[str]:
-    """Return what the run says, the most important sentence first."""
+def verdict(summaries: Sequence[PointSummary], selected: Collection[str] = ()) -> list[str]:
+    """Return what the run says, the most important sentence first: of the transports that the settings `selected`."""
     if not summaries:
         return ["Nothing was measured."]
     summaries = [withheld(one) for one in summaries]
@@ -35,7 +35,11 @@ def verdict(summaries: Sequence[PointSummary]) -> list[str]:
         if one.launches:
             key = one.point.workload, words.carrier(one.point), one.point.op, _ends(one.point)
             groups.setdefault(key, []).append(one)
-    ordered = [groups[key] for key in sorted(groups, key=lambda key: (key[0], key[1], OPS.index(key[2]), key[3]))]
+
+    def importance(key: tuple[str, str, str, str]) -> tuple[object, ...]:
+        return groups[key][0].point.transport not in selected, key[0], key[1], OPS.index(key[2]), key[3]
+
+    ordered = [groups[key] for key in sorted(groups, key=importance)]
     caches = [group for group in ordered if group[0].point.unit != "bytes"]
     messages = [group for group in ordered if group[0].point.unit == "bytes"]
     sentences = [_headline(group) for group in caches]

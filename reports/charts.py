@@ -92,23 +92,24 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
 
 
 def _figures(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
-    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once."""
-    ops: dict[tuple[str, str], dict[tuple[str, str, int], list[PointSummary]]] = {}
+    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
+    ops: dict[tuple[str, str], dict[tuple[str, str, int, bool], list[PointSummary]]] = {}
     for one in ordered:
         pairs = ops.setdefault((one.point.workload, one.point.op), {})
-        pairs.setdefault((one.point.source, one.point.destination, one.point.flows), []).append(one)
+        key = one.point.source, one.point.destination, one.point.flows, one.point.pattern == "hot"
+        pairs.setdefault(key, []).append(one)
     ranked = [(rank, pairs[pair]) for pairs in ops.values() for rank, pair in enumerate(sorted(pairs, key=_pair_order))]
     return [group for _, group in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def _pair_order(pair: tuple[str, str, int]) -> tuple[object, ...]:
+def _pair_order(pair: tuple[str, str, int, bool]) -> tuple[object, ...]:
     """Return the place of a pair: alone before many at once, host memory first, copies within one device last."""
-    source, destination, flows = pair
-    return flows, source == destination != HOST, source != HOST, source, destination != HOST, destination
+    source, destination, flows, hot = pair
+    return flows, hot, source == destination != HOST, source != HOST, source, destination != HOST, destination
 
 
 def _title(point: Point) -> str:
-    title = f"{point.op.capitalize()}, {workload(point.workload)}"
+    title = f"{point.op.capitalize()}, {workload(point.workload)}{', hot' if point.pattern == 'hot' else ''}"
     return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 
 

@@ -11,6 +11,7 @@ from perf.verdict import verdict
 from suite.errors import BadInput
 from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
 from suite.run.manifest import read as read_manifest
+from suite.run.manifest import selected_transports
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ def write_report(path: Path) -> Path:
     measured = folder.samples.exists() or tested is None
     records, notes = read_records(folder.samples) if measured else ([], [])
     summaries = summarise(records)
-    sentences = verdict(summaries) if measured else []
+    sentences = verdict(summaries, selected_transports(manifest)) if measured else []
     data = report_data(manifest, summaries, sentences, notes, run=path.resolve().name, conformance=tested)
     write_whole(folder.report, render(data))
     return folder.report

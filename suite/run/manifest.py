@@ -63,6 +63,13 @@ def read(path: Path) -> dict[str, object]:
     return manifest
 
 
+def selected_transports(manifest: Mapping[str, object]) -> list[str]:
+    """Return the transports that the settings of a run selected; none where it does not say so."""
+    settings = manifest.get("settings")
+    named = settings.get("transports") if isinstance(settings, dict) else None
+    return [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
+
+
 def now() -> str:
     """Return the time as every record has it: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -169,3 +169,10 @@ def test_any_run_can_be_told(record, data):
     rows = [str(value) for row in map(row_of, summaries) for value in list(vars(row).values())[1:]]
     assert not any(re.search(r"None|nan|inf\b", text) for text in [*verdict(summaries), *rows])
     assert all(sentence.endswith(".") for sentence in verdict(summaries))
+
+
+def test_what_the_settings_selected_is_told_first(launches):
+    """By name GDS would come before UCX."""
+    summaries = summarise([*launches(6, transport="nixl:GDS"), *launches(6, transport="nixl:UCX")])
+    assert verdict(summaries)[0].startswith("nixl:GDS")
+    assert verdict(summaries, ["nixl:UCX"])[0].startswith("nixl:UCX")

@@ -83,3 +83,9 @@ def test_each_pair_of_memories_has_its_figure_and_the_first_pair_of_every_op_com
     ]  # fmt: skip
     assert [len(chart.lines) for chart in found] == [1] * 8
     assert len({chart.id for chart in found}) == 8
+
+
+def test_hot_messages_are_drawn_apart(summary: Callable[..., PointSummary]) -> None:
+    """What finds its bytes in the caches would look like the same transport, only faster."""
+    found = charts([summary(pattern=pattern) for pattern in ("hot", "scattered", "contiguous")], "latency")
+    assert [(chart.title, len(chart.lines)) for chart in found] == [("Push, a-model", 2), ("Push, a-model, hot", 1)]

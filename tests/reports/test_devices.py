@@ -56,7 +56,8 @@ def test_source_is_down_and_destination_across(summary: One) -> None:
 def test_a_transfer_has_a_table_for_each_transport_and_its_settings(grid: Grid) -> None:
     points = [
         *grid(2), *grid(2, transport="copy"), *grid(2, settings={"device_memory": "vmm"}), *grid(2, op="pull"),
-        *grid(2, pattern="contiguous"), *grid(2, pattern="hot"), *grid(2, descriptors=32), *grid(2, descriptor_bytes=8192, unit="head"),
+        *grid(2, pattern="contiguous"), *grid(2, pattern="hot"), *grid(2, descriptors=32),
+        *grid(2, descriptor_bytes=8192, unit="head"),
     ]  # fmt: skip
     found = devices(points[::-1]).transfers
     assert [(one.title.split(":")[0], len(one.tables)) for one in found] == [
