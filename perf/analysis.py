@@ -158,7 +158,7 @@ def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[
         reasons = sorted({_reason(record) for record in failed})
         level: Literal["INVALID", "OPEN"] = "OPEN" if good else "INVALID"
         issues.append(_issue(level, "failed", f"{len(failed)} {of} failed: {'; '.join(reasons)}"))
-    if len(good) < MIN_LAUNCHES:
+    if len(good) < MIN_LAUNCHES and not any(record.emulated for record in good):  # there an interval says nothing
         counted = f"{_launches(len(good))} counted: an interval needs {MIN_LAUNCHES}"
         issues.append(_issue("OPEN", "few-launches", counted))
     return issues

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from suite.kv.stamp import Content
     from suite.memory.content import ContentAccess
     from suite.memory.file import FileRegion
+    from suite.memory.files import FileSpan
     from suite.memory.region import Region
 
 
@@ -35,7 +36,7 @@ class Holdings:
     nbytes: int
     pages: Literal["4k", "huge"]
     _memories: dict[tuple[str, str], Region] = field(default_factory=dict)
-    _files: dict[tuple[str, bool], FileRegion] = field(default_factory=dict)
+    _files: dict[tuple[str, bool, int], FileRegion | FileSpan] = field(default_factory=dict)
 
     def memory(self, name: str, device_memory: Literal["cudaMalloc", "vmm"]) -> Region:
         """Return this worker's region in the memory `name` (`host`, `cuda:1`), made on first use."""
@@ -44,13 +45,13 @@ class Holdings:
             self._memories[key] = self._made(name, device_memory)
         return self._memories[key]
 
-    def file(self, path: str, *, direct: bool) -> FileRegion:
-        """Return the file at `path`, opened with or without O_DIRECT."""
-        from suite.memory.file import FileRegion
+    def file(self, path: str, *, direct: bool, files: int) -> FileRegion | FileSpan:
+        """Return the file at `path`, or those called after it, opened with or without O_DIRECT."""
+        from suite.memory.files import file_region
 
-        key = path, direct
+        key = path, direct, files
         if key not in self._files:
-            self._files[key] = FileRegion(Path(path), self.nbytes, direct=direct, create=False)
+            self._files[key] = file_region(Path(path), self.nbytes, files=files, direct=direct, create=False)
         return self._files[key]
 
     def _made(self, name: str, device_memory: Literal["cudaMalloc", "vmm"]) -> Region:

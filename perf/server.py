@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from perf.roles import Role
     from suite.kv.plan import Plan
     from suite.memory.file import FileRegion
+    from suite.memory.files import FileSpan
     from suite.transports.base import Endpoint, Transfer, Transport
 
 _LATE_S = 0.25  # bytes that arrive this long after "done" were announced too early
@@ -184,13 +185,13 @@ class PointServer:
         return FILE in self._held
 
     @property
-    def _file(self) -> FileRegion:
+    def _file(self) -> FileRegion | FileSpan:
         return self._held[FILE].region  # type: ignore[return-value]  # the region of this place is the file's
 
     def _regions(self, memory: str, file: str | None, wanted: Ours) -> dict[str, Any]:
         regions: dict[str, Any] = {self._role: self._holdings.memory(memory, wanted.device_memory)}
         if file is not None and through_file(self._op):
-            regions[FILE] = self._holdings.file(file, direct=wanted.io == "direct")
+            regions[FILE] = self._holdings.file(file, direct=wanted.io == "direct", files=wanted.files)
         return regions
 
     def _prepared(self, index: int) -> Transfer:

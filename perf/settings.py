@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from perf.memory import STORAGE_OPS
 from suite.errors import BadInput
@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 DIRECT_BYTES = 4096  # what O_DIRECT asks addresses, offsets and lengths to be multiples of
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
-_ACCEPTED = {"io": ("direct", "buffered"), "device_memory": ("cudaMalloc", "vmm")}
+_ACCEPTED = {
+    "io": ("direct", "buffered"),
+    "files": tuple(str(count) for count in (1, 2, 4, 8, 16)),
+    "device_memory": ("cudaMalloc", "vmm"),
+}
+_OF_STORAGE = ("io", "files")
 
 
 @dataclass(frozen=True)
@@ -23,12 +28,16 @@ class Ours:
     """What we do ourselves: how the file is opened, and how device memory is allocated."""
 
     io: Literal["direct", "buffered"] = "direct"
+    files: int = 1  # that the region is spread over
     device_memory: Literal["cudaMalloc", "vmm"] = "cudaMalloc"
 
 
 def ours(settings: Mapping[str, str]) -> Ours:
     """Return our part of a point's settings."""
-    return Ours(**{name: settings[name] for name in _ACCEPTED if name in settings})  # type: ignore[arg-type]  # check_settings has seen them
+    named: dict[str, Any] = {
+        name: settings[name] for name in _ACCEPTED if name in settings
+    }  # check_settings has seen them
+    return Ours(**named | {"files": int(named.get("files", 1))})
 
 
 def variables(settings: Mapping[str, str]) -> dict[str, str]:
@@ -54,8 +63,9 @@ def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapp
         if name.startswith("DYN_KVBM_") or not _VARIABLE.fullmatch(name) or "\0" in value:
             hint = f"accepted: variables of the engines ({', '.join(STEERING)}...), which workers get when they start"
             raise BadInput("bad-setting", f"{transport}: {name[:60]!r} cannot be set for one point", hint)
-    if "io" in settings and op not in STORAGE_OPS:
-        raise BadInput("bad-setting", f"{transport}: io is a setting of storage, and {op} goes through no file")
+    for name in _OF_STORAGE:
+        if name in settings and op not in STORAGE_OPS:
+            raise BadInput("bad-setting", f"{transport}: {name} is a setting of storage, and {op} goes through no file")
     return settings
 
 

@@ -161,12 +161,14 @@ def _file(setup: Setup, parent: Path) -> Iterator[Path | None]:
     if not through:
         yield None
         return
-    from suite.memory.file import FileRegion
+    from suite.memory.files import file_region
 
     with scratch(parent) as folder:
         path = folder / "kv-cache"
-        direct = any(ours(one.point.settings).io == "direct" for one in through)
-        FileRegion(path, setup.region_bytes, direct=direct).close()  # reserved, and O_DIRECT tried, before any launch
+        wanted = [ours(one.point.settings) for one in through]
+        direct = any(one.io == "direct" for one in wanted)
+        for files in sorted({one.files for one in wanted}):  # reserved, and O_DIRECT tried, before any launch
+            file_region(path, setup.region_bytes, files=files, direct=direct).close()
         yield path
 
 

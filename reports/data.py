@@ -153,7 +153,7 @@ def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -
         yield Fact("Moved", moved(summary.point for summary in summaries))
         yield Fact("Memory in use", ", ".join(memory) or "unknown")
         yield Fact("Transports", ", ".join(sorted({summary.point.transport for summary in summaries})))
-        yield Fact("Wires that carried the bytes", ", ".join(_wires(summaries)) or "unknown")
+        yield Fact("Wires that carried the bytes", "; ".join(_wires(summaries)) or "unknown")
     yield Fact("Started", _scalar(manifest.get("started_at")) or "not recorded")
     yield Fact("Finished", _scalar(manifest.get("finished_at")) or "not finished")
     load = manifest.get("load_average")

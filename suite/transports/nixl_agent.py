@@ -49,7 +49,7 @@ class Side(NamedTuple):
 
     rows: NDArray[np.uint64]
     kind: str
-    device: int  # CUDA ordinal, file descriptor, 0 for host
+    device: int | NDArray[np.uint64]  # CUDA ordinal, file descriptor (of each row, if there are several), 0 for host
 
     def table(self) -> NDArray[np.uint64]:
         """Return the rows with the region's device: a plan of another process knows no descriptor of ours."""

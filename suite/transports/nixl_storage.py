@@ -12,6 +12,7 @@ import os
 from typing import TYPE_CHECKING
 
 from suite.errors import Unsupported
+from suite.memory.files import FileSpan
 from suite.transports.base import Op
 from suite.transports.mailbox import Mailbox
 from suite.transports.nixl_agent import NixlAgent, Side
@@ -22,6 +23,9 @@ from suite.transports.storage_evidence import CuFileWatch, asked_for_posixaio, i
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from suite.kv.plan import Plan
     from suite.memory.region import Region
     from suite.transports.evidence import WireEvidence
@@ -31,7 +35,7 @@ _MEMORY = {"POSIX": ("host",), "GDS": ("host", "cuda"), "GDS_MT": ("host", "cuda
 
 
 class NixlStorageEndpoint:
-    """A NIXL agent with one storage back end, one region of memory and one file."""
+    """A NIXL agent with one storage back end, one region of memory and one of a file, or of several."""
 
     def __init__(self, agent: str, backend: str, settings: Mapping[str, str]) -> None:
         self._backend = backend
@@ -55,7 +59,8 @@ class NixlStorageEndpoint:
             raise Unsupported(
                 "one-region", f"nixl:{self._backend}: an endpoint has one {side} region, and has it already"
             )
-        self._nixl.register(region)
+        for part in region.parts if isinstance(region, FileSpan) else [region]:
+            self._nixl.register(part)
         self._regions[side] = region
         if side == "file":
             self._direct = _opened_direct(region.device)
@@ -80,7 +85,10 @@ class NixlStorageEndpoint:
             raise Unsupported("no-region", f"nixl:{self._backend}: register one memory and one file region first")
         memory, file = self._regions["memory"], self._regions["file"]
         addresses, offsets = (plan.source, plan.destination) if op is Op.STORE else (plan.destination, plan.source)
-        local, remote = Side(addresses, memory.kind, memory.device), Side(offsets, file.kind, file.device)
+        descriptors: int | NDArray[np.uint64] = file.device
+        if isinstance(file, FileSpan):
+            addresses, offsets, descriptors = file.locate(addresses, offsets)
+        local, remote = Side(addresses, memory.kind, memory.device), Side(offsets, file.kind, descriptors)
         refuse_too_many(self._backend, self._settings, (local, remote), compat=self._compat)
         return self._nixl.prepare(
             "WRITE" if op is Op.STORE else "READ", local, remote, self._nixl.name, hint=self._hint()

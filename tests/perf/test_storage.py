@@ -94,6 +94,14 @@ def test_the_page_cache_is_told_beside_a_buffered_handoff(tmp_path):
     assert "without O_DIRECT" in told[0]
 
 
+def test_a_region_can_be_spread_over_several_files(tmp_path):
+    """With rows that cross from one file to the next: more descriptors are posted than were asked for."""
+    records = measured(tmp_path, units=["block"], settings={"nixl:POSIX": [{"files": "4"}]})
+    assert everything_good(records)
+    assert {record.point.op for record in records} == {"handoff", "store", "fetch"}
+    assert max(record.posted_descriptors for record in records) > records[0].point.descriptors
+
+
 @pytest.mark.parametrize(
     ("server", "op", "role", "finding"),
     [

@@ -72,7 +72,7 @@ static FILE *open_stream(const char *path, const char *mode)
 {
     FILE *stream = real_fopen(path, mode);
     int file;
-    if (stream != NULL || errno != ENOENT || path == NULL || *mode != 'r')
+    if (stream != NULL || errno != ENOENT || *mode != 'r' || strchr(mode, '+') != NULL)
         return stream;
     file = replacement_of(path);
     errno = ENOENT;

@@ -101,6 +101,18 @@ def test_no_devices_unless_asked_for(emulator: Emulator) -> None:
     assert done.stdout.strip() == "100"
 
 
+def test_machine_with_less_memory_than_its_devices(emulator: Emulator) -> None:
+    """The machine is asked before pages are taken: else the kernel would kill the process, or its neighbour."""
+    code = (
+        "import ctypes\n"
+        "d = ctypes.CDLL('libcuda.so.1')\n"
+        "c, p = ctypes.c_void_p(), ctypes.c_ulonglong()\n"
+        "assert not (d.cuInit(0) or d.cuDevicePrimaryCtxRetain(ctypes.byref(c), 0) or d.cuCtxSetCurrent(c))\n"
+        "print(d.cuMemAlloc_v2(ctypes.byref(p), ctypes.c_size_t(1 << 50)))\n"
+    )
+    assert emulator.json("-c", code, memory_bytes=1 << 52) == 2
+
+
 def test_no_trace_in_shared_memory(emulator: Emulator) -> None:
     before = set(Path("/dev/shm").iterdir())  # noqa: S108  looked at, not written to
     code = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import struct
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,34 +56,48 @@ def test_both_sides_see_the_same_memory(emulator: Emulator, *, strict: bool) -> 
 
 def bad_handles(handle: bytes, owner: int) -> Iterator[bytes]:
     """Yield handles with one changed byte, of other files and processes, of other sizes, and cut off."""
+    at = handle.index(
+        struct.pack("<i", owner)
+    )  # then the file, its size, the size asked for, 16 bytes of nonce, the device
     for i, byte in enumerate(handle):
-        yield handle[:i] + bytes([byte ^ 1]) + handle[i + 1 :]
-    at = handle.index(struct.pack("<i", owner))  # then the file, then the size of the memory, then what was asked for
+        if not (
+            at + 16 <= i < at + 24 or at + 40 <= i < at + 44
+        ):  # these are the owner's word: the same memory, or less
+            yield handle[:i] + bytes([byte ^ 1]) + handle[i + 1 :]
     for file in (-1, *range(10)):  # the standard streams among them
-        yield handle[: at + 4] + struct.pack("<i", file) + handle[at + 8 :]
+        forged = handle[: at + 4] + struct.pack("<i", file) + handle[at + 8 :]
+        if forged != handle:
+            yield forged
     for process in (1, 2**31 - 1, -1, 0):
         yield handle[:at] + struct.pack("<i", process) + handle[at + 4 :]
-    for size in (0, 1 << 20, 1 << 60, 2**64 - 1):
-        yield handle[: at + 8] + struct.pack("<QQ", size, size) + handle[at + 24 :]
-        yield handle[: at + 8] + struct.pack("<Q", size) + handle[at + 16 :]
-    for length in (0, 8, 20, 44):
+    (whole,) = struct.unpack_from("<Q", handle, at + 8)
+    for size, asked in (
+        (0, 0),
+        (1 << 60, 1 << 60),
+        (2 * whole, whole),
+        (whole, 0),
+        (whole, whole + 1),
+        (whole, 2**64 - 1),
+    ):
+        yield handle[: at + 8] + struct.pack("<QQ", size, asked) + handle[at + 24 :]
+    for length in (0, 8, 20, 40):
         yield handle[:length].ljust(len(handle), b"\0")
     yield b"\xff" * len(handle)
 
 
-def is_another(handle: bytes, true: bytes, owner: int) -> bool:
-    """Return whether more differs than what was asked for and the device: they open the same memory, or less of it."""
-    at = true.index(struct.pack("<i", owner))
-    return handle[: at + 16] + handle[at + 24 : at + 40] != true[: at + 16] + true[at + 24 : at + 40]
-
-
 def test_bad_handles_open_nothing(emulator: Emulator) -> None:
     with owner_on(emulator) as owner:
-        handles = set(bad_handles(owner.handle, owner.process.pid))
-        bad = [handle for handle in handles if is_another(handle, owner.handle, owner.process.pid)]
+        bad = set(bad_handles(owner.handle, owner.process.pid))
         assert len(bad) > 60
         emulator.json(USER, *(f"{INVALID_HANDLE}:{handle.hex()}" for handle in bad))
         assert owner.ask("unchanged") == "True"
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_access_by_the_cpu_to_memory_of_another_process(emulator: Emulator, *, strict: bool) -> None:
+    with owner_on(emulator) as owner:
+        done = emulator.run(USER, f"touch:{owner.handle.hex()}", strict=strict)
+        assert done.returncode == (-signal.SIGSEGV if strict else 0), done.stderr
 
 
 def test_handle_of_freed_memory(emulator: Emulator) -> None:

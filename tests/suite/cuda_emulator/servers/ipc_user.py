@@ -1,5 +1,9 @@
-"""Opens handles that the command line gives as `CODE:HEX...`; prints one JSON object about the last one that opened."""
+"""Opens the handles on the command line, `CODE:HEX...`: each must answer CODE, or, as `touch:HEX`, be read by the CPU.
 
+Prints one JSON object about the last one of code 0, which it reads and writes.
+"""
+
+import ctypes
 import json
 import sys
 from ctypes import byref, c_ulonglong, c_void_p
@@ -39,7 +43,9 @@ def main():
     answer = None
     for argument in sys.argv[1:]:
         code, _, digits = argument.partition(":")
-        if code == "0":
+        if code == "touch":
+            ctypes.string_at(number("cuIpcOpenMemHandle_v2", handle_from(digits), 1), 1)
+        elif code == "0":
             answer = use(handle_from(digits))
         else:
             call(int(code), "cuIpcOpenMemHandle_v2", byref(c_ulonglong()), handle_from(digits), 1)

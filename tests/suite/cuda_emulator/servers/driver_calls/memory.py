@@ -63,6 +63,16 @@ def running_out():
         call(OUT_OF_MEMORY, "cuMemHostAlloc", byref(c_void_p()), nbytes, 0)
 
 
+def memory_is_reserved_when_it_is_allocated():
+    import os
+
+    address = number("cuMemAlloc_v2", 8 << 20)
+    links = {int(name): os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")}
+    (file,) = (number for number, link in links.items() if "kvgauge-gpu" in link)
+    assert os.fstat(file).st_blocks * 512 >= 8 << 20, "else running out of memory would be a SIGBUS, later"
+    ok("cuMemFree_v2", address)
+
+
 def another_device_has_its_own():
     address = number("cuMemAlloc_v2", 60 << 20)
     other = number("cuDevicePrimaryCtxRetain", 1, kind=c_void_p)
@@ -129,4 +139,13 @@ def handles_in_one_process():
     call(INVALID_VALUE, "cuIpcGetMemHandle", byref(handle), address)
 
 
-GROUPS = [allocation, running_out, another_device_has_its_own, managed, pinned, registered, handles_in_one_process]
+GROUPS = [
+    allocation,
+    running_out,
+    memory_is_reserved_when_it_is_allocated,
+    another_device_has_its_own,
+    managed,
+    pinned,
+    registered,
+    handles_in_one_process,
+]

@@ -40,6 +40,12 @@ def allow(address, nbytes, device=0, flags=3):
     ok("cuMemSetAccess", address, nbytes, byref(Access(1, device, flags)), 1)
 
 
+def free_bytes():
+    free, total = c_size_t(), c_size_t()
+    ok("cuMemGetInfo_v2", byref(free), byref(total))
+    return free.value
+
+
 def granularity():
     assert number("cuMemGetAllocationGranularity", byref(wanted()), 0) == CHUNK
     assert number("cuMemGetAllocationGranularity", byref(wanted()), 1) == CHUNK
@@ -98,6 +104,8 @@ def access():
     pool = reserve(CHUNK)
     handle = create()
     ok("cuMemMap", pool, CHUNK, 0, handle, 0)
+    allow(pool, CHUNK, device=0, flags=3)
+    ok("cuMemsetD8_v2", pool, 0, 8)
     allow(pool, CHUNK, device=0, flags=1)
     content(pool, 8)
     call(INVALID_VALUE, "cuMemsetD8_v2", pool, 0, 8)  # to read only
@@ -124,15 +132,11 @@ def access():
 
 
 def physical_memory():
-    free, total = c_size_t(), c_size_t()
-    ok("cuMemGetInfo_v2", byref(free), byref(total))
+    before = free_bytes()
     handle = create(2 * CHUNK)
-    left = c_size_t()
-    ok("cuMemGetInfo_v2", byref(left), byref(total))
-    assert free.value - left.value == 2 * CHUNK
+    assert before - free_bytes() == 2 * CHUNK
     ok("cuMemRelease", handle)
-    ok("cuMemGetInfo_v2", byref(left), byref(total))
-    assert left.value == free.value
+    assert free_bytes() == before
     pointer = byref(c_ulonglong())
     call(OUT_OF_MEMORY, "cuMemCreate", pointer, 128 << 20, byref(wanted()), 0)
     call(INVALID_VALUE, "cuMemCreate", pointer, CHUNK + 1, byref(wanted()), 0)
@@ -166,6 +170,7 @@ def properties():
 def export_and_import():
     import os
 
+    before = free_bytes()
     handle = create(handle_types=FILE_DESCRIPTOR | FABRIC)
     pools = [reserve(CHUNK) for _ in range(3)]
     file = number("cuMemExportToShareableHandle", handle, FILE_DESCRIPTOR, 0, kind=c_int)
@@ -187,6 +192,7 @@ def export_and_import():
         ok("cuMemUnmap", pool, CHUNK)
         ok("cuMemAddressFree", pool, CHUNK)
     call(INVALID_HANDLE, "cuMemImportFromShareableHandle", byref(c_ulonglong()), fabric, FABRIC)  # its owner let it go
+    assert free_bytes() == before
     private = create()
     call(INVALID_VALUE, "cuMemExportToShareableHandle", fabric, private, FABRIC, 0)
     call(INVALID_HANDLE, "cuMemExportToShareableHandle", fabric, 77, FABRIC, 0)
