@@ -12,6 +12,8 @@ from perf.spec import check_spec
 from suite.errors import BadInput
 from suite.run.folder import create
 
+pytestmark = pytest.mark.deep  # whole sweeps, killed
+
 SPEC = {
     "launches": 2,
     "windows": 1,

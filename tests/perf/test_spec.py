@@ -162,9 +162,12 @@ def test_a_key_changed_to_anything_raises_nothing_but_bad_input(data):
         points(check_spec(document, source="s.toml"))
 
 
+QUICK = points(load_spec("quick"))
+
+
 @given(st.integers(0, 2**64), st.integers(0, 12))
 def test_a_schedule_is_a_permutation_a_launch_and_reproducible(seed, launches):
-    planned = points(load_spec("quick"))
+    planned = QUICK
     orders = schedule(planned, launches, seed)
     assert len(orders) == launches
     assert all(sorted(order) == list(range(len(planned))) for order in orders)

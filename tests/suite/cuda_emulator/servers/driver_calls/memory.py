@@ -65,10 +65,10 @@ def running_out():
 
 def memory_is_reserved_when_it_is_allocated():
     import os
+    from pathlib import Path
 
     address = number("cuMemAlloc_v2", 8 << 20)
-    links = {int(name): os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")}
-    (file,) = (number for number, link in links.items() if "kvgauge-gpu" in link)
+    (file,) = (int(path.name) for path in Path("/proc/self/fd").iterdir() if "kvgauge-gpu" in os.path.realpath(path))
     assert os.fstat(file).st_blocks * 512 >= 8 << 20, "else running out of memory would be a SIGBUS, later"
     ok("cuMemFree_v2", address)
 
