@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -275,7 +276,8 @@ def test_fifty_launches_ten_of_them_killed_leave_nothing(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small /dev/shm needs root")
 def test_a_small_dev_shm_is_enough(tmp_path):
     """Docker gives 64 MB; the emulated devices hold more than that."""
-    command = f"mount -t tmpfs -o size=64m tmpfs /dev/shm && exec {KVGAUGE} run --emulated-gpus 2 --out run --quiet"
+    run = f"{shlex.quote(str(KVGAUGE))} run --emulated-gpus 2 --out run --quiet"
+    command = f"mount -t tmpfs -o size=64m tmpfs /dev/shm && exec {run}"
     done = subprocess.run(
         [shutil.which("unshare") or "unshare", "--mount", "--propagation", "private", "bash", "-c", command],
         cwd=tmp_path,

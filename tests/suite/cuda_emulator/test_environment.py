@@ -111,6 +111,20 @@ def test_files_that_are_missing_and_no_others(emulator: Emulator, tmp_path: Path
         assert known.startswith("E:ID_FS_TYPE=")
 
 
+@pytest.mark.deep
+def test_folder_with_blanks(emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LD_PRELOAD is cut at blanks, so it names no path."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "with two blanks"))
+    code = (
+        "import ctypes, json\n"
+        "from pathlib import Path\n"
+        "code = ctypes.CDLL('libcuda.so.1').cuInit(0)\n"
+        "maps = Path('/proc/self/maps').read_text()\n"
+        "print(json.dumps([code] + [name in maps for name in ('blanks/kvgauge', 'libkvgauge_redirect.so')]))\n"
+    )
+    assert emulator.json("-c", code) == [0, True, True]
+
+
 def test_runtime_is_our_own_and_only_where_it_must_be(emulator: Emulator) -> None:
     """The calls of the runtime that NIXL's plug-ins make, with the symbol version they ask for."""
     code = (
