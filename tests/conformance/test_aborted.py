@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from contextlib import closing
@@ -107,7 +108,7 @@ def test_an_end_of_the_process_is_an_error_in_every_other_sentence(tmp_path):
         "    print(start if asked['do'] == 'start' else json.dumps(ended), flush=True)\n",
         encoding="utf-8",
     )
-    name = f"exec:{sys.executable} harness.py"
+    name = f"exec:{shlex.quote(sys.executable)} harness.py"
     code, found = verdicts(tmp_path, name, "-r", "ENV-001", "-r", "ENV-002", "-r", "ENV-013", "-r", "ENV-020")
     assert code == 1
     assert {identity: verdict for (_, identity), verdict in found.items()} == {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -45,9 +46,9 @@ def folder(tmp_path):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("how", ["my_gpu_settings:parse", f"exec-log:{sys.executable} -S log.py --- selected: (.*)"])
+@pytest.mark.parametrize("how", ["my_gpu_settings:parse", "exec-log:PYTHON -S LOG --- selected: (.*)"])
 def test_an_implementation_finds_as_many_as_were_asked_for(folder, how):
-    how = how.replace("log.py", str(folder / "log.py"))
+    how = how.replace("PYTHON", shlex.quote(sys.executable)).replace("LOG", shlex.quote(str(folder / "log.py")))
     assert verdict_of(folder, how, "--emulated-gpus", "3") == 0
     assert verdict_of(folder, how, "--emulated-gpus", "2") == 1
     assert verdict_of(folder, how) == 1
