@@ -101,10 +101,10 @@ def run_sweep(
     as_json: bool,
 ) -> RunFolder:
     """Measure `spec` into a new run folder, with progress on stderr; Ctrl-C raises after all is on disk."""
-    settings = {**settings, "require": require}  # judged when results are told
     from perf.sweep import Options
     from suite.run.folder import create
 
+    settings = {**settings, "require": require}  # judged when results are told
     chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
     asked = Options(
         deadline_s=deadline_s, settings=settings, emulated_gpus=emulated_gpus or 0, scratch=scratch, **chosen

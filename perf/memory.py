@@ -9,21 +9,18 @@ import re
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
+from perf.roles import FILE, POSTED
 from suite.errors import BadInput
 from suite.transports import base
-from suite.transports.base import Op
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from suite.transports.base import Traits
 
-HOST, FILE, EVERY_DEVICE = "host", "file", "cuda:*"
+HOST, EVERY_DEVICE = "host", "cuda:*"
 MEMORY = r"host|file|cuda:[0-9]{1,2}"
-STORAGE_OPS = frozenset({"store", "fetch", "handoff"})
 _NAME = re.compile(rf"{MEMORY}|cuda:\*")
-_OPS = {"push": {Op.WRITE}, "pull": {Op.READ}, "store": {Op.STORE}, "fetch": {Op.FETCH}}
-_OPS["handoff"] = _OPS["store"] | _OPS["fetch"]
 
 
 class Pair(NamedTuple):
@@ -73,7 +70,7 @@ def ordinal_of(name: str) -> int | None:
 
 def can_do(traits: Traits, op: str) -> bool:
     """Return whether a transport serves `op` between some memories."""
-    return traits.ops >= _OPS[op]
+    return traits.ops >= {posted for (name, _), posted in POSTED.items() if name == op}
 
 
 def can_move(traits: Traits, op: str, pair: Pair) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perf.analysis import counts
-from perf.memory import STORAGE_OPS, kind_of
+from perf.memory import kind_of
+from perf.roles import through_file
 from perf.words import full_name
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def judge(records: Sequence[PointRecord], wire: str) -> Judgement:
 
 
 def _between_hosts(point: Point) -> bool:
-    return point.op not in STORAGE_OPS and {kind_of(point.source), kind_of(point.destination)} == {"host"}
+    return not through_file(point.op) and {kind_of(point.source), kind_of(point.destination)} == {"host"}
 
 
 def _kernel_copy(point: Point) -> bool:
@@ -79,14 +80,14 @@ def _kernel_copy(point: Point) -> bool:
 
 def _between_devices(point: Point) -> bool:
     return (
-        point.op not in STORAGE_OPS
+        not through_file(point.op)
         and {kind_of(point.source), kind_of(point.destination)} == {"cuda"}
         and point.transport != "copy"
     )
 
 
 def _network(point: Point) -> bool:
-    return point.op not in STORAGE_OPS and point.transport != "copy"
+    return not through_file(point.op) and point.transport != "copy"
 
 
 def _gds(point: Point) -> bool:

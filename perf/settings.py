@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from perf.memory import STORAGE_OPS
+from perf.roles import through_file
 from suite.errors import BadInput
 from suite.run.machine import STEERING
 
@@ -64,11 +64,11 @@ def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapp
             hint = f"accepted: variables of the engines ({', '.join(STEERING)}...), which workers get when they start"
             raise BadInput("bad-setting", f"{transport}: {name[:60]!r} cannot be set for one point", hint)
     for name in _OF_STORAGE:
-        if name in settings and op not in STORAGE_OPS:
+        if name in settings and not through_file(op):
             raise BadInput("bad-setting", f"{transport}: {name} is a setting of storage, and {op} goes through no file")
     return settings
 
 
 def needs_whole_blocks(op: str, settings: Mapping[str, str], nbytes: int) -> bool:
     """Return whether descriptors of `nbytes` are impossible, because the file is opened with O_DIRECT."""
-    return op in STORAGE_OPS and ours(settings).io == "direct" and nbytes % DIRECT_BYTES != 0
+    return through_file(op) and ours(settings).io == "direct" and nbytes % DIRECT_BYTES != 0

@@ -23,7 +23,7 @@ DEFAULT, EMULATED = "default", "emulated"
 
 
 @dataclass(frozen=True)
-class WorkerSetup:
+class Setup:
     """One way to start workers."""
 
     name: str  # "default", "ucx", "UCX_TLS=tcp", "emulated, UCX_TLS=tcp"
@@ -32,25 +32,29 @@ class WorkerSetup:
 
     def environment(self, caller: Mapping[str, str], transports: Sequence[str]) -> dict[str, str]:
         """Return the environment of its workers: what `transports` ask for, and the axis over it."""
-        required = {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
-        return {**caller, **required, **dict(self.variables)}
+        return {**caller, **required_environment(transports), **dict(self.variables)}
 
 
-def setup_of(point: Point, *, emulated: bool = False) -> WorkerSetup:
+def required_environment(transports: Sequence[str]) -> dict[str, str]:
+    """Return the variables that the traits of `transports` ask for; workers have the caller's besides."""
+    return {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
+
+
+def setup_of(point: Point, *, emulated: bool = False) -> Setup:
     """Return the setup that a point is measured in."""
     alone = point.transport if base.load(point.transport).traits.alone else ""
     axis = tuple(sorted(variables(point.settings).items()))
     parts = [EMULATED] if emulated else []
     parts += [alone] if alone else []
     parts += [f"{name}={value}" for name, value in axis]
-    return WorkerSetup(", ".join(parts)[:200] or DEFAULT, alone, axis)
+    return Setup(", ".join(parts)[:200] or DEFAULT, alone, axis)
 
 
 def by_setup(
     planned: Sequence[PlannedPoint], order: Sequence[tuple[int, int]], *, emulated: bool = False
-) -> list[tuple[WorkerSetup, list[tuple[int, int]]]]:
+) -> list[tuple[Setup, list[tuple[int, int]]]]:
     """Split a launch's order, (position, index) each, by setup; both orders stay as random as they were."""
-    groups: dict[WorkerSetup, list[tuple[int, int]]] = {}
+    groups: dict[Setup, list[tuple[int, int]]] = {}
     for position, index in order:
         groups.setdefault(setup_of(planned[index].point, emulated=emulated), []).append((position, index))
     return list(groups.items())

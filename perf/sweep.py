@@ -14,9 +14,9 @@ from perf.launch import SERVER, LaunchPlan, PointFailed, launched
 from perf.planning import schedule
 from perf.reading import read_records
 from perf.record import Failure
+from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
-from perf.setup import prepared
 from perf.setups import by_setup
 from perf.spec import check_spec
 from perf.together import measure_together
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from perf.planning import PlannedPoint
     from perf.record import PointRecord
-    from perf.setup import Setup
+    from perf.resources import Resources
     from perf.spec import SweepSpec
 
 DEADLINE_S = 30.0
@@ -70,21 +70,21 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
     Points of launches that `folder` already has are not measured again.
     """
-    setup = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus)
-    planned = setup.planned
+    resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus)
+    planned = resources.planned
     started = manifest.begin(
         seed=options.seed,
         spec=spec.model_dump(mode="json", by_alias=True),
-        settings={**options.settings, "emulated_gpus": options.emulated_gpus, **setup.as_json()},
+        settings={**options.settings, "emulated_gpus": options.emulated_gpus, **resources.as_json()},
     )
     folder.write_manifest(started)
-    for note in setup.notes:
+    for note in resources.notes:
         watcher.note(note)
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
     try:
-        with closing(_records(setup, left, folder, options)) as records:  # whatever happens, no worker is left
+        with closing(_records(resources, left, folder, options)) as records:  # whatever happens, no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
                 watcher.measured(record)
@@ -132,32 +132,32 @@ def _left(
 
 
 def _records(
-    setup: Setup, left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
+    resources: Resources, left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
 ) -> Generator[PointRecord]:
     losses: Counter[int] = Counter()
-    with _file(setup, options.scratch or folder.path) as file:
+    with _file(resources, options.scratch or folder.path) as file:
         for launch, order in left.items():
-            for number, (chosen, points) in enumerate(by_setup(setup.planned, order, emulated=setup.emulated)):
-                transports = sorted({setup.planned[index].point.transport for _, index in points})
+            for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
+                transports = sorted({resources.planned[index].point.transport for _, index in points})
                 plan = LaunchPlan(
                     launch=launch,
-                    environment=chosen.environment(setup.environment, transports),
+                    environment=chosen.environment(resources.environment, transports),
                     logs=folder.logs,
                     seed=options.seed,
-                    region_bytes=setup.region_bytes,
+                    region_bytes=resources.region_bytes,
                     deadline_s=options.deadline_s,
                     server=options.server,
                     file=file,
-                    devices=setup.devices,
-                    emulated=setup.emulated,
+                    devices=resources.devices,
+                    emulated=resources.emulated,
                 )
-                yield from _launch(plan, f"{number}.", setup.planned, deque(points), losses)
+                yield from _launch(plan, f"{number}.", resources.planned, deque(points), losses)
 
 
 @contextmanager
-def _file(setup: Setup, parent: Path) -> Iterator[Path | None]:
+def _file(resources: Resources, parent: Path) -> Iterator[Path | None]:
     """Make the file that stores and fetches go through, if any do; it is gone when we are."""
-    through = [one for one in setup.planned if through_file(one.point.op)]
+    through = [one for one in resources.planned if through_file(one.point.op)]
     if not through:
         yield None
         return
@@ -168,7 +168,7 @@ def _file(setup: Setup, parent: Path) -> Iterator[Path | None]:
         wanted = [ours(one.point.settings) for one in through]
         direct = any(one.io == "direct" for one in wanted)
         for files in sorted({one.files for one in wanted}):  # reserved, and O_DIRECT tried, before any launch
-            file_region(path, setup.region_bytes, files=files, direct=direct).close()
+            file_region(path, resources.region_bytes, files=files, direct=direct).close()
         yield path
 
 

@@ -47,7 +47,7 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
       DYN_KVBM_NIXL_BACKEND_UCX=true kvgauge run --config engine.yaml --out runs/monday
       DYN_KVBM_NIXL_BACKEND_GDS=true kvgauge run --emulated-gpus 2
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
-    from perf.setup import library_environment
+    from perf.resources import library_environment
     from perf.spec import load_spec
     from reports.selection import selected
 

@@ -10,7 +10,7 @@ import pytest
 
 from perf.launch import Launch, LaunchPlan, launched, region_size
 from perf.planning import PlannedPoint, points
-from perf.setup import required_environment
+from perf.setups import required_environment
 from perf.spec import load_spec
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def launch(planned: list[PlannedPoint], tmp_path_factory: pytest.TempPathFactory
     logs: Path = tmp_path_factory.mktemp("logs")
     plan = LaunchPlan(
         launch=0,
-        environment={**os.environ, **required_environment(planned)},
+        environment={**os.environ, **required_environment(sorted({one.point.transport for one in planned}))},
         logs=logs,
         seed=1,
         region_bytes=region_size(planned),

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from perf.analysis import counts, everything_good
+from perf.commands import sweep
 from perf.planning import points
 from perf.reading import read_records
-from perf.require import judge
+from perf.require import WIRES, judge
 from perf.setups import by_setup, setup_of
 from perf.spec import check_spec
 from perf.sweep import Options, measure
@@ -153,3 +154,9 @@ def test_the_kernels_table_is_read(tmp_path):
     assert sent_bytes(table) == {"lo": 9, "eth0": 9}
     assert sent_bytes(tmp_path / "none") == {}
     assert "lo" in sent_bytes()
+
+
+def test_the_command_offers_every_wire_that_can_be_judged():
+    """Help must not load what judging needs, so the wires stand there a second time."""
+    (require,) = [option for option in sweep.params if option.name == "require"]
+    assert list(require.type.choices) == list(WIRES)

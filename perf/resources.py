@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perf.identity import CEILING, companions_key
-from perf.memory import EVERY_DEVICE, HOST, kind_of
+from perf.memory import HOST, kind_of
 from perf.planning import points
+from perf.roles import FILE
+from perf.setups import required_environment
 from perf.workload import region_bytes
 from suite.errors import Missing
 from suite.memory.devices import Device
@@ -38,8 +40,8 @@ _EMULATED_DEVICE_BYTES = 8 << 30
 
 
 @dataclass(frozen=True)
-class Setup:
-    """How every worker of a sweep is started, and what is measured in it."""
+class Resources:
+    """What every worker of a sweep is given, and what can be measured with it."""
 
     planned: Sequence[PlannedPoint]
     environment: Mapping[str, str]
@@ -59,8 +61,8 @@ class Setup:
         return {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
 
 
-def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Setup:
-    """Return the setup in which `spec` can be measured here; what is lacking is a `Missing`.
+def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resources:
+    """Return what `spec` is measured with here; what is lacking is a `Missing`.
 
     Only the ceiling may be left out, and then with a note.
     """
@@ -68,17 +70,11 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Setup:
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     runnable, notes = _runnable(planned, library_environment(emulated_gpus))
-    required = required_environment(runnable)
-    setup = Setup(runnable, environment, required, devices, bool(emulated_gpus), notes)
-    _require_devices(setup)
-    _require_memory(setup)
-    return setup
-
-
-def required_environment(points: Sequence[PlannedPoint]) -> dict[str, str]:
-    """Return the variables that the traits of the points' transports ask for; workers have the caller's besides."""
-    transports = sorted({planned.point.transport for planned in points})
-    return {name: value for one in transports for name, value in base.load(one).traits.environment.items()}
+    required = required_environment(sorted({one.point.transport for one in runnable}))
+    resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes)
+    _require_devices(resources)
+    _require_memory(resources)
+    return resources
 
 
 def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
@@ -132,16 +128,16 @@ def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -
     return [one for one in planned if one.point.transport not in lacking], notes
 
 
-def _require_devices(setup: Setup) -> None:
+def _require_devices(resources: Resources) -> None:
     """Refuse a device that is not there, or too small for the regions that two workers make on it."""
-    for name in _memories(setup.planned):
-        if kind_of(name) != "cuda" or name == EVERY_DEVICE:
+    for name in _memories(resources.planned):
+        if kind_of(name) != "cuda":
             continue
-        if name not in setup.devices:
-            there = ", ".join(setup.devices) or "none"
+        if name not in resources.devices:
+            there = ", ".join(resources.devices) or "none"
             raise Missing("no-such-device", f"there is no {name}", f"devices here: {there}; see memory in the spec")
-        device, count = setup.devices[name], 2 + _at_once(setup.planned, name)
-        needed = count * setup.region_bytes
+        device, count = resources.devices[name], 2 + _at_once(resources.planned, name)
+        needed = count * resources.region_bytes
         if device.total_bytes < needed:
             raise Missing(
                 "device-memory",
@@ -150,12 +146,12 @@ def _require_devices(setup: Setup) -> None:
             )
 
 
-def _require_memory(setup: Setup) -> None:
+def _require_memory(resources: Resources) -> None:
     """Refuse a sweep that host memory cannot hold: its own regions, and those of emulated devices."""
-    in_host_memory = [name for name in _memories(setup.planned) if name == HOST or setup.emulated]
-    regions = sum(2 + _at_once(setup.planned, name) for name in in_host_memory)
-    workers = 2 + 2 * max((one.point.flows for one in setup.planned if one.point.flows > 1), default=0)
-    needed = regions * setup.region_bytes + workers * _PROCESS_BYTES
+    in_host_memory = [name for name in _memories(resources.planned) if name == HOST or resources.emulated]
+    regions = sum(2 + _at_once(resources.planned, name) for name in in_host_memory)
+    workers = 2 + 2 * max((one.point.flows for one in resources.planned if one.point.flows > 1), default=0)
+    needed = regions * resources.region_bytes + workers * _PROCESS_BYTES
     available = machine.available_bytes()
     if needed > available:
         raise Missing(
@@ -177,4 +173,4 @@ def _at_once(planned: Iterable[PlannedPoint], name: str) -> int:
 def _memories(planned: Iterable[PlannedPoint]) -> list[str]:
     """Return every memory that a worker makes a region in."""
     sides = {side for one in planned for side in (one.point.source, one.point.destination)}
-    return sorted(side for side in sides if kind_of(side) != "file")
+    return sorted(side for side in sides if kind_of(side) != FILE)
