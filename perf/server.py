@@ -209,9 +209,8 @@ class PointServer:
 
     def _hop(self, route: workload.Route) -> Plan:
         """Return what this worker moves of a sample, or would if it posted."""
-        places = PLACES[self._op]
-        at_end = self._role == places[-1] and len(places) > 2  # noqa: PLR2004  decode's half of a handoff
-        return route.hop(*(places[-2:] if at_end else places[:2]))
+        places = PLACES[self._op]  # with a file between two workers each has a half of the way
+        return route.hop(*(places[-2:] if self._role == places[-1] else places[:2]))
 
     def _content(self, held: Held, epoch: int) -> content_of.Content:
         if held.place == PLACES[self._op][0]:

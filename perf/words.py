@@ -85,9 +85,18 @@ def workload(name: str) -> str:
 
 def what(point: Point) -> str:
     """Return what one descriptor of a point is, and where it goes unless that is host memory: `page 64 KiB scattered`."""
+    return piece(point) if between(point) == between_hosts() else f"{piece(point)}, {between(point)}"
+
+
+def piece(point: Point) -> str:
+    """Return what one descriptor of a point is: `page 64 KiB scattered`."""
     size = format_bytes(point.descriptor_bytes)
-    piece = f"{size} {point.pattern}" if point.unit == "bytes" else f"{point.unit} {size} {point.pattern}"
-    return piece if between(point) == between_hosts() else f"{piece}, {between(point)}"
+    return f"{size} {point.pattern}" if point.unit == "bytes" else f"{point.unit} {size} {point.pattern}"
+
+
+def pieces(point: Point) -> str:
+    """Return that and how many there are: `page 64 KiB scattered \N{MULTIPLICATION SIGN} 512`."""
+    return f"{piece(point)} \N{MULTIPLICATION SIGN} {point.descriptors}"
 
 
 def between(point: Point) -> str:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from perf.identity import CEILING, OPS, reading_order
 from perf.memory import kind_of, ordinal_of
 from perf.rows import row
-from perf.words import carrier, rate, workload
-from suite.units import format_bytes
+from perf.words import carrier, pieces, rate, workload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,11 +104,9 @@ def _order(point: Point) -> tuple[object, ...]:
 
 
 def _title(point: Point) -> str:
-    unit = "" if point.unit == "bytes" else f"{point.unit} "
-    pieces = f"{unit}{format_bytes(point.descriptor_bytes)} {point.pattern}"
     beside = f", {point.flows} pairs at once" if point.flows > 1 else ""
     name = f"{point.op.capitalize()}, {workload(point.workload)}"
-    return f"{name}: {pieces} \N{MULTIPLICATION SIGN} {point.descriptors}{beside}"
+    return f"{name}: {pieces(point)}{beside}"
 
 
 def _between_devices(pair: _Pair) -> bool:

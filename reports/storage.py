@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perf.identity import CEILING, OPS, reading_order
 from perf.roles import through_file
 from perf.rows import row
-from perf.words import NONE, between, carrier, workload
+from perf.words import NONE, between, carrier, pieces, workload
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -116,11 +116,9 @@ def _place(name: str, groups: Iterable[Sequence[PointSummary]]) -> Place:
 
 def _cache(group: Sequence[PointSummary], place: str) -> Cache:
     point = group[0].point
-    unit = "" if point.unit == "bytes" else f"{point.unit} "
-    pieces = f"{unit}{format_bytes(point.descriptor_bytes)} {point.pattern} \N{MULTIPLICATION SIGN} {point.descriptors}"
     network = any(not through_file(one.point.op) and one.point.transport != CEILING for one in group)
     return Cache(
-        f"{workload(point.workload)}, {pieces}",
+        f"{workload(point.workload)}, {pieces(point)}",
         tuple(_line(one, place) for one in sorted(group, key=_reading_order)),
         alone=not network,
     )
