@@ -6,6 +6,7 @@ Nothing here loads a transport's library or CUDA: traits are data.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -97,6 +98,7 @@ def ops_for(traits: Traits, asked: Sequence[str], asked_elsewhere: Collection[st
     return possible or [op for op in instead if can_do(traits, op) and op not in asked_elsewhere]
 
 
+@cache  # what is installed stays so, and looking takes as long as planning a sweep
 def traits_of(transport: str) -> Traits | None:
     """Return the traits of an installed transport; None for a name that nobody here knows."""
     return base.load(transport).traits if transport in base.names() else None

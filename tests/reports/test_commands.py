@@ -175,7 +175,9 @@ def test_secrets_do_not_reach_the_disk(folder):
     assert json.loads((folder / "runs/s/manifest.json").read_text())["environment"]["UCX_LOG_LEVEL"] == "warn"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.deep)], ids=["SIGINT", "SIGTERM"]
+)
 def test_an_interrupt_keeps_what_was_measured(folder, number):
     """Exit 130, workers gone, a report that says that it is not complete, and a sweep that goes on."""
     process = subprocess.Popen(
