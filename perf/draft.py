@@ -92,7 +92,9 @@ class Draft:
     def closed(self, told: Mapping[str, Any]) -> None:
         """Take the phases of the initiator, and the evidence of whoever posted."""
         self.phases_ns.update(told["phases_ns"])
-        evidence = _joined([Evidence.model_validate(one) for one in told["evidence"]])
+        found = [Evidence.model_validate(one) for one in told["evidence"]]
+        two_sided = base.load(self.planned.point.transport).traits.two_sided
+        evidence = _of_both_sides(*found) if two_sided else _joined(found)
         self.fields["evidence"] = evidence
         self.issues += contradictions(
             self.planned.point,
@@ -176,6 +178,14 @@ def _page_cache(storage: Storage, cached: int) -> Issue:
     told = f"up to {format_bytes(cached)} of the file on {storage.filesystem} were in the page cache"
     opened = "with O_DIRECT" if storage.io == "direct" else "without O_DIRECT"
     return Issue(level="NOTE", code="page-cache", message=f"{told} (it was opened {opened}).")
+
+
+def _of_both_sides(sent: Evidence, received: Evidence) -> Evidence:
+    """Return what fetched the data, if the receiver did; the sender's word is a plan then, and else the only account."""
+    if received.wire == "unknown":
+        return sent
+    told = f"{received.detail}; the sender: {sent.detail or sent.reason}"
+    return received.model_copy(update={"detail": told[:20_000]})
 
 
 def _joined(evidence: Sequence[Evidence]) -> Evidence:

@@ -155,7 +155,7 @@ class PointServer:
         return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **cached}
 
     def close(self) -> dict[str, Any]:
-        """Take the point down; return the evidence for what this worker posted."""
+        """Take the point down; return the evidence for what this worker posted, or received of a sender."""
         for transfer in self._transfers:
             for phase, took in getattr(transfer, "phases_ns", {}).items():  # of all windows together
                 self._phases[phase] = self._phases.get(phase, 0) + took
@@ -164,8 +164,7 @@ class PointServer:
                 transfer.release()
         with self._timed("close"):
             self._endpoint.close()
-        evidence = asdict(self._endpoint.evidence(POSTED[self._op, self._role], self._sizes())) if self._posts else None
-        return {"phases_ns": self._phases, "evidence": evidence}
+        return {"phases_ns": self._phases, "evidence": self._evidence() if self._moves else None}
 
     @property
     def _initiates(self) -> bool:
@@ -174,6 +173,11 @@ class PointServer:
     @property
     def _posts(self) -> bool:
         return (self._op, self._role) in POSTED
+
+    @property
+    def _posted(self) -> base.Op:
+        """What this worker posts, or what its peer does."""
+        return POSTED[self._op, self._role if self._posts else INITIATOR[self._op]]
 
     @property
     def _moves(self) -> bool:
@@ -197,8 +201,8 @@ class PointServer:
     def _prepared(self, index: int) -> Transfer:
         plan = self._hop(self._routes[index])
         if self._two_sided:  # both sides know what comes: nothing has to be announced
-            return self._endpoint.prepare(POSTED[self._op, INITIATOR[self._op]], plan, self._peer, b"")
-        op = POSTED[self._op, self._role]
+            return self._endpoint.prepare(self._posted, plan, self._peer, b"")
+        op = self._posted
         if through_file(self._op):
             stored_or_fetched = self._endpoint.prepare(op, plan, None, b"")
             handing_over = self._op == "handoff" and self._initiates
@@ -257,6 +261,9 @@ class PointServer:
         """Wait for the destination's word; who pulls, stores, fetches or hands over has had it already."""
         if self._op == "push":
             await_tag(self._endpoint, ACKNOWLEDGED)
+
+    def _evidence(self) -> dict[str, Any]:
+        return asdict(self._endpoint.evidence(self._posted, self._sizes()))
 
     def _sizes(self) -> tuple[int, int]:
         lengths = np.concatenate([self._hop(route).merged().source[:, LENGTH] for route in self._routes])
