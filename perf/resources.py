@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perf import witness
 from perf.identity import CEILING, companions_key
 from perf.memory import HOST, kind_of
 from perf.planning import points
@@ -70,6 +71,8 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resource
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    if spec.witness and (lacking := witness.missing(environment)):
+        notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
     resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes)
     _require_devices(resources)

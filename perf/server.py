@@ -26,7 +26,7 @@ from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, receive_all, run_win
 from suite.kv import diagnosis
 from suite.kv import stamp as content_of
 from suite.kv.plan import LENGTH
-from suite.transports import base
+from suite.transports import base, tcp_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,7 +127,7 @@ class PointServer:
             held.access.fill(held.before(epoch, source=held.place == PLACES[self._op][0]))
         if self._keeps_file:
             self._file.drop_cache()
-        return self._cached()
+        return self._counters()
 
     def serve(self) -> None:
         """Drive the other side of one window; tell a pushing initiator that all of it is here."""
@@ -147,12 +147,12 @@ class PointServer:
 
     def check(self, epoch: int) -> dict[str, Any]:
         """Compare every byte that this worker keeps with what it must be after the window."""
-        cached, findings = self._cached(), []
+        counters, findings = self._counters(), []
         for held in self._held.values():
             wrong = held.access.first_difference(self._content(held, epoch))
             if wrong is not None:
                 findings += self._findings(held, epoch, wrong)
-        return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **cached}
+        return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **counters}
 
     def close(self) -> dict[str, Any]:
         """Take the point down; return the evidence for what this worker posted, or received of a sender."""
@@ -254,8 +254,10 @@ class PointServer:
             places=workload.places(self._work, held.region.nbytes),
         )
 
-    def _cached(self) -> dict[str, Any]:
-        return {"cached_bytes": self._file.cached_bytes()} if self._keeps_file else {}
+    def _counters(self) -> dict[str, Any]:
+        """Return what the kernel counts that the window may change; read before and after it."""
+        cached = {"cached_bytes": self._file.cached_bytes()} if self._keeps_file else {}
+        return {"tcp_bytes": tcp_info.carried(), **cached}
 
     def _wait_for_delivery(self) -> None:
         """Wait for the destination's word; who pulls, stores, fetches or hands over has had it already."""

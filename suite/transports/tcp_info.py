@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 _BYTES = struct.Struct("=120xQQ")  # include/uapi/linux/tcp.h: tcpi_bytes_acked, tcpi_bytes_received; Linux 4.1
 _INFO_BYTES = 256  # room for all that newer kernels add behind
@@ -38,16 +38,26 @@ def listening_ports() -> set[int]:
     }
 
 
+def carried() -> int:
+    """Return the bytes that all open TCP connections of this process carried, both ways."""
+    return sum(map(sum, _counts(lambda _address, _port: True)))
+
+
 def carried_to(host: str, ports: Collection[int]) -> Carried:
     """Return what this process's open connections to `ports` of `host`, an IP address, carried."""
     wanted = ipaddress.ip_address(host)
-    counts = []
+    counts = _counts(lambda address, port: port in ports and _plain(address) == wanted)
+    return Carried(len(counts), sum(acked for acked, _ in counts), sum(received for _, received in counts))
+
+
+def _counts(chosen: Callable[[str, int], bool]) -> list[tuple[int, int]]:
+    """Return (acknowledged, received) of each connection whose peer is `chosen`."""
+    counts: list[tuple[int, int]] = []
     for one in _tcp_sockets():
         with contextlib.suppress(OSError):  # not connected, or closed meanwhile
-            address, port = one.getpeername()[:2]
-            if port in ports and _plain(address) == wanted:
+            if chosen(*one.getpeername()[:2]):
                 counts.append(_BYTES.unpack_from(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES)))
-    return Carried(len(counts), sum(acked for acked, _ in counts), sum(received for _, received in counts))
+    return counts
 
 
 def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:

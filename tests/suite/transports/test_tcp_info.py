@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.transports.tcp_info import carried_to, listening_ports
+from suite.transports.tcp_info import carried, carried_to, listening_ports
 
 
 @pytest.fixture(params=["127.0.0.1", "::ffff:127.0.0.1"])
@@ -36,6 +36,16 @@ def test_both_directions_are_counted_exactly(connected):
     carried = carried_to("127.0.0.1", [port])
     assert (carried.connections, carried.received) == (1, 30_000)
     assert carried.acknowledged - 100_000 in (0, 1)  # Linux counts the opening SYN as a byte
+
+
+def test_all_connections_of_the_process_are_counted_together(connected):
+    _, ours, theirs = connected
+    before = carried()
+    exchange(ours, theirs, 100_000)
+    exchange(theirs, ours, 30_000)
+    assert carried() - before in range(
+        2 * 130_000 - 100_000, 2 * 130_000 + 3
+    )  # both ends are here; the last may not be acknowledged
 
 
 def test_other_hosts_other_ports_and_the_far_end_are_not_counted(connected):
