@@ -109,6 +109,18 @@ def _case(path: Path, number: int, line: dict[str, Any]) -> Case:
     try:
         case = Case(**{name: value for name, value in line.items() if name not in {"kind", "schema"}})
         Verdict(case.verdict)
+        _check_types(case)
     except (TypeError, ValueError):
         raise BadInput("bad-record", f"{path}:{number}: not a case") from None
     return case
+
+
+def _check_types(case: Case) -> None:
+    """Raise `TypeError` for a value that no recorder writes; a record may come from anywhere."""
+    texts = (case.requirement, case.implementation, case.case, case.verdict, case.what, case.reproduce, case.note)
+    if not (
+        all(isinstance(text, str) for text in texts)
+        and isinstance(case.expected, bool)
+        and isinstance(case.example, dict | None)
+    ):
+        raise TypeError

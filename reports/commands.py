@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perf.commands import Interrupted, measuring, print_results, run_sweep
+from reports.formats import FORMATS
 from suite.errors import Exit
 
 if TYPE_CHECKING:
@@ -67,19 +68,40 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     sys.exit(_finish(folder, options))
 
 
-@click.command(short_help="Write the report of a run again.")
+@click.command(short_help="Write the report of a run again, or in another form.")
 @click.argument("folder", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
-def report(folder: Path | None) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    default="html",
+    show_default=True,
+    help="A page; Markdown for a pull request; JSON for programs; JUnit XML for CI.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write it.  [default: html to report.html of the run, the others to stdout]",
+)
+def report(folder: Path | None, form: str, out: Path | None) -> None:
     """Write report.html of a run folder again; the newest run of runs/ by default.
 
     \b
     Examples:
       kvgauge report
       kvgauge report runs/monday
+      kvgauge report runs/monday --format md
+      kvgauge report runs/monday --format junit --out junit.xml
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
-    from reports.writing import newest, write_report
+    from reports.writing import newest, read_report, write
 
-    click.echo(write_report(folder or newest()))
+    path, chosen = folder or newest(), FORMATS[form]
+    where = out or (path / chosen.file if form == "html" else None)
+    if where:
+        click.echo(write(path, chosen, where))
+    else:
+        click.echo(chosen.render(read_report(path)).encode(), nl=False)
 
 
 def _finish(folder: RunFolder, options: Mapping[str, Any]) -> Exit:

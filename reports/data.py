@@ -19,6 +19,7 @@ from reports.hardware import devices, emulation, moved, size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from conformance.record import Case
     from perf.limits import Limit
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
@@ -94,6 +95,8 @@ class ReportData:
     conformance: Matrix | None = None
     limits: tuple[Limit, ...] = ()  # ceilings of the run
     testimonies: tuple[Witnessed, ...] = ()  # hot points beside ucx_perftest
+    launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
+    cases: tuple[Case, ...] = ()  # of conformance, one by one
 
 
 def report_data(
@@ -106,6 +109,8 @@ def report_data(
     conformance: Matrix | None = None,
     limits: Sequence[Limit] = (),
     testimonies: Sequence[Witnessed] = (),
+    launches: Sequence[Mapping[str, object]] = (),
+    cases: Sequence[Case] = (),
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -134,6 +139,8 @@ def report_data(
         conformance=conformance,
         limits=tuple(limits),
         testimonies=tuple(testimonies),
+        launches=tuple(launches),
+        cases=tuple(cases),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

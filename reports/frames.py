@@ -1,24 +1,24 @@
-"""A run as a pandas frame, for notebooks: tidy, with units in the column names."""
+"""A run as pandas frames, for notebooks: tidy, with units in the column names."""
 
 from __future__ import annotations
 
-import statistics
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from perf.analysis import counts
 from perf.reading import read_records
-from perf.statistics import throughput
+from reports.launches import identity, launch_row
+from suite.errors import BadInput
 from suite.run.folder import RunFolder
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pandas as pd
+    from numpy.typing import NDArray
 
-    from perf.record import PointRecord
 
-
-def load(run: Path) -> pd.DataFrame:
+def load(run: str | Path) -> pd.DataFrame:
     """Return one row per point and launch of the run folder `run`.
 
     Times are ns, sizes bytes, rates GB/s of logical bytes until delivered.
@@ -28,36 +28,37 @@ def load(run: Path) -> pd.DataFrame:
     """
     import pandas as pd
 
-    records, _ = read_records(RunFolder(run).samples)
-    return pd.DataFrame([_row(record) for record in records])
+    records, _ = read_records(RunFolder(Path(run)).samples)
+    return pd.DataFrame([launch_row(record) for record in records])
 
 
-def _row(record: PointRecord) -> dict[str, Any]:
-    point = record.point.model_dump(exclude={"settings"})
-    settings = {f"setting.{name}": value for name, value in sorted(record.point.settings.items())}
-    timed = record.status == "measured" and not record.emulated
-    moved = record.logical_bytes * record.window_samples * len(record.delivered_ns)
-    return {
-        **point,
-        **settings,
-        "launch": record.launch,
-        "position": record.position,
-        "counts": counts(record),
-        "throughput_gb_per_s": throughput(moved, record.delivered_ns) if timed else None,
-        "latency_median_ns": statistics.median(record.durations_ns) if timed else None,
-        "latency_max_ns": max(record.durations_ns) if timed else None,
-        "samples": len(record.durations_ns),
-        "logical_bytes": record.logical_bytes,
-        "wire_bytes": record.wire_bytes,
-        "posted_descriptors": record.posted_descriptors,
-        "working_set_bytes": record.working_set_bytes,
-        "allocation": record.allocation,
-        "filesystem": record.storage.filesystem if record.storage else None,
-        "file_io": record.storage.io if record.storage else None,
-        "emulated": record.emulated,
-        "wire": record.evidence.wire if record.evidence else "unknown",
-        "verified": record.verified,
-        "verified_bytes": record.verified_bytes,
-        "load_average": record.load_average,
-        "started_at": record.started_at,
-    }
+def load_samples(run: str | Path) -> pd.DataFrame:
+    """Return one row per sample of the run folder `run`: the point, its launch, and `duration_ns` from post to completion.
+
+    `window` and `sample` count from 0: the windows of a launch, and the samples of
+    their window. `counts` is that of the launch, as in `load`. Failed launches have
+    no samples here. Emulated points have none either, because their durations are nobody's;
+    a run that has no others is refused with `BadInput`, as is a folder that is not a readable run.
+    """
+    import pandas as pd
+
+    path = Path(run)
+    records, _ = read_records(RunFolder(path).samples)
+    timed = [record for record in records if record.status == "measured" and not record.emulated]
+    if not timed and any(record.emulated for record in records):
+        message = f"{path}: every point was moved on emulated GPUs, where durations mean nothing"
+        raise BadInput("emulated-samples", message, "reports.load has what was moved and checked")
+    rows = [{**identity(one.point), "launch": one.launch, "counts": counts(one)} for one in timed]
+    counted = np.array([len(one.durations_ns) for one in timed], np.int64)
+    frame = pd.DataFrame(rows).loc[np.repeat(np.arange(len(timed)), counted)]
+    places = [np.arange(count, dtype=np.int64) for count in counted]
+    windows = [place // one.window_samples for place, one in zip(places, timed, strict=True)]
+    samples = [place % one.window_samples for place, one in zip(places, timed, strict=True)]
+    durations = [np.asarray(one.durations_ns, np.int64) for one in timed]
+    return frame.reset_index(drop=True).assign(
+        window=_joined(windows), sample=_joined(samples), duration_ns=_joined(durations)
+    )
+
+
+def _joined(parts: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.empty(0, np.int64), *parts])

@@ -6,20 +6,19 @@ prints passes `plain` and is escaped, so no string of a run can become markup.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from perf.rows import grouped
-from perf.summary import as_json
-from perf.testimony import as_json as witness_json
 from perf.words import plain
 from reports import evidence
 from reports.charts import charts
 from reports.devices import devices
+from reports.downloads import downloads
 from reports.figures import draw
+from reports.json_report import summary
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -43,6 +42,7 @@ SECTIONS = (
     ("environment", "Environment"),
     ("reading", "How to read this"),
     ("reproduce", "How to reproduce"),
+    ("downloads", "Data"),
 )
 FIGURES_OPEN = 4  # of one section; the rest can be unfolded
 FIGURES_MOST = 16  # of one section: many pairs of devices are a matrix, not as many figures
@@ -61,6 +61,7 @@ def render(data: ReportData) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["bytes"] = format_bytes
+    embedded = summary(data)
     matrix, places = devices(data.summaries), storage(data.summaries)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
     return environment.get_template("report.html.j2").render(
@@ -82,7 +83,8 @@ def render(data: ReportData) -> str:
         figures_open=FIGURES_OPEN,
         figures_most=FIGURES_MOST,
         tables_open=TABLES_OPEN,
-        embedded=embedded(data),
+        embedded=embedded,
+        downloads=downloads(data, embedded),
     )
 
 
@@ -105,21 +107,6 @@ def _shown(data: ReportData) -> dict[str, bool]:
 def _timed(data: ReportData) -> bool:
     """Tell whether any point has times that mean something: on the emulator none has."""
     return not data.summaries or not all(one.emulated for one in data.summaries)
-
-
-def embedded(data: ReportData) -> dict[str, object]:
-    """Return what a program may want to read from the page; JSON, without a number that is not true."""
-    return {
-        "kvgauge": data.version,
-        "run": data.run,
-        "started_at": data.created,
-        "complete": data.complete,
-        "verdict": list(data.sentences),
-        "points": [as_json(summary) for summary in data.summaries],
-        "ceilings": [asdict(one) for one in data.limits],
-        "witness": [witness_json(one) for one in data.testimonies],
-        "conformance": asdict(data.conformance) if data.conformance else None,
-    }
 
 
 def _printed(value: object) -> object:

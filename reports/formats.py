@@ -1,0 +1,39 @@
+"""The forms of a report: `--format` -> the name of its file, and what renders it. All have the same data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
+
+from suite.run.folder import REPORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from reports.data import ReportData
+
+
+@dataclass(frozen=True)
+class Format:
+    """One form; its module has `render(data) -> str` and is imported when it is needed."""
+
+    file: str
+    module: str
+
+    def render(self, data: ReportData) -> str:
+        """Return the report as text."""
+        found = cast("Callable[[ReportData], str]", import_module(self.module).render)
+        return found(data)
+
+
+HTML = Format(REPORT, "reports.html")
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "html": HTML,
+        "md": Format("report.md", "reports.markdown"),
+        "json": Format("summary.json", "reports.json_report"),
+        "junit": Format("junit.xml", "reports.junit"),
+    }
+)
