@@ -115,7 +115,7 @@ def _problem(alike: Sequence[Problem]) -> str:
     points = [point for one in alike for point in one.points]
     left = len(points) - _NAMED
     names = "; ".join([*map(text, points[:_NAMED]), *([f"and {left} more"] if left > 0 else [])])
-    return f"**{first.level}** {text(first.sentence)}{more}: {names}"
+    return f"**{first.level}** {text(first.sentence.removesuffix('.'))}{more}: {names}"
 
 
 def _broken(data: ReportData) -> Iterable[str]:

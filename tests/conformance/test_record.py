@@ -70,3 +70,25 @@ def test_a_line_that_is_no_case_is_named(tmp_path):
     (tmp_path / FILE).write_text("\n".join([header, wrong, footer]))
     with pytest.raises(BadInput, match=f"{FILE}:2"):
         read_cases(tmp_path / FILE)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"requirement": {}},
+        {"implementation": ["a"]},
+        {"what": 3},
+        {"expected": "yes"},
+        {"example": [1]},
+        {"note": None},
+    ],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_a_case_with_a_value_of_another_type_is_named(tmp_path, changes):
+    recorder = Recorder(tmp_path)
+    recorder.add(case())
+    recorder.close()
+    header, good, footer = (tmp_path / FILE).read_text().splitlines()
+    (tmp_path / FILE).write_text("\n".join([header, json.dumps(json.loads(good) | changes), footer]))
+    with pytest.raises(BadInput, match=f"{FILE}:2: not a case"):
+        read_cases(tmp_path / FILE)

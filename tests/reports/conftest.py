@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ import pytest
 from perf.record import Issue, Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from perf.summary import PointSummary
 
@@ -66,3 +68,40 @@ def beside(summary: Callable[..., PointSummary], interval: Callable[..., Any]) -
 def wrong() -> Issue:
     """Return what the analysis says of a point that left wrong bytes."""
     return WRONG
+
+
+@pytest.fixture(scope="session")
+def line() -> Callable[..., dict[str, Any]]:
+    """Return a line of `samples.jsonl`: a good launch of nixl:UCX; `changes` name fields of it or of its point."""
+
+    def build(launch: int = 0, **changes: Any) -> dict[str, Any]:
+        point = {"transport": "nixl:UCX", "op": "push", "source": "host", "destination": "host", "workload": "a-model",
+                 "pattern": "scattered", "unit": "block", "descriptor_bytes": MIB, "descriptors": 16, "flows": 1,
+                 "settings": {}}  # fmt: skip
+        record = {
+            "kind": "point", "schema": 1, "launch": launch, "position": 0, "setup": "default", "status": "measured",
+            "durations_ns": [3_000_000 + 1_000 * launch] * 4, "delivered_ns": [6_100_000] * 2, "window_samples": 2,
+            "logical_bytes": 16 * MIB, "padded_bytes": 16 * MIB, "wire_bytes": 16 * MIB, "posted_descriptors": 16,
+            "working_set_bytes": 64 * MIB, "allocation": "4k", "verified": True, "verified_bytes": 256 * MIB,
+            "emulated": False, "evidence": {"wire": "cma", "source": "UCX", "reach": "intra-node"},
+            "phases_ns": {"open": 15_000_000}, "load_average": 0.1, "started_at": f"2026-11-24T05:00:{launch:02d}Z",
+        }  # fmt: skip
+        for name, value in changes.items():
+            (point if name in point else record)[name] = value
+        return record | {"point": point}
+
+    return build
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, manifest: dict[str, object]) -> Callable[..., Path]:
+    """Return a run folder of lines of `samples.jsonl`."""
+
+    def build(lines: Iterable[dict[str, Any]], name: str = "run") -> Path:
+        path = tmp_path / name
+        path.mkdir(exist_ok=True)
+        (path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        (path / "samples.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        return path
+
+    return build
