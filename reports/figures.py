@@ -42,6 +42,7 @@ _STYLE = {
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LABEL_ROOM = 0.16  # of the axis: closer labels would overlap
+_SHAPES = ("", "o", "s", "^", "D", "v", "P", "X", "*")  # by `Line.shape`; the page's legend has the same
 _FEW_DECADES = 2.5  # below it powers of ten alone leave an axis bare
 
 
@@ -121,6 +122,7 @@ def _duration_axis(axes: Axes, least: float, most: float) -> None:
 
 def _draw_line(axes: Axes, line: Line) -> None:
     colour = _CEILING if line.ceiling else f"#0101a{line.colour}"
+    marker = _SHAPES[line.shape] or ("s" if line.hollow else "o")
     for run in line.runs:
         axes.plot(
             [mark.x_bytes for mark in run],
@@ -128,7 +130,7 @@ def _draw_line(axes: Axes, line: Line) -> None:
             color=colour,
             linestyle=(0, (5, 3)) if line.ceiling else "-",
             linewidth=1.4,
-            marker="s" if line.hollow else "o",
+            marker=marker,
             markersize=5,
             markerfacecolor=_PAPER if line.hollow else colour,
             markeredgewidth=1.3,
