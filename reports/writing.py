@@ -37,7 +37,9 @@ def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
     file at `out` that is not ours.
     """
     if not FEWEST_RUNS <= len(paths) <= MOST_RUNS:
-        raise BadInput("too-many-runs", f"{len(paths)} runs: a comparison shows {FEWEST_RUNS} to {MOST_RUNS}", "name fewer")
+        raise BadInput(
+            "too-many-runs", f"{len(paths)} runs: a comparison shows {FEWEST_RUNS} to {MOST_RUNS}", "name fewer"
+        )
     _check_distinct(paths)
     check_replaceable(out)
     runs = [read_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]

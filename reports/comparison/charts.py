@@ -29,7 +29,7 @@ def charts(pairs: Sequence[Pair], names: Sequence[str]) -> list[Chart]:
         lines = [line for number, name in enumerate(names) if (line := _line(members, number, name))]
         if len(lines) >= _FEWEST:
             found.append(
-                chart(f"runs-{len(found) + 1}", "throughput", _title(members[0]), tuple(lines), _missing(lines, names))
+                chart(f"runs-{len(found) + 1}", "throughput", _title(members[0]), tuple(lines), _note(lines, names))
             )
     return found
 
@@ -67,6 +67,7 @@ def _memory(drawn: Sequence[PointSummary]) -> str:
     return f"working set {span}, {pages}"
 
 
-def _missing(lines: Sequence[Line], names: Sequence[str]) -> str:
+def _note(lines: Sequence[Line], names: Sequence[str]) -> str:
     absent = [name for number, name in enumerate(names) if all(line.shape != number + 1 for line in lines)]
-    return f"Not drawn, as it has no number here that counts: {', '.join(absent)}." if absent else ""
+    apart = "Lines stand a little aside, or their bars would hide each other."
+    return f"{apart} Not drawn, having no number here that counts: {', '.join(absent)}." if absent else apart

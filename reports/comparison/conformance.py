@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from reports.conformance import matrix
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from reports.conformance import Cell, Matrix
     from reports.conformance import Row as OneRow
@@ -72,56 +72,64 @@ def side_by_side(runs: Sequence[Run], names: Sequence[str]) -> SideBySide | None
     if len(found) < 2:  # noqa: PLR2004  one has nothing beside it
         return None
     everything = matrix([case for run in runs for case in run.cases or ()])
-    every = [
-        (implementation, number)
-        for implementation in everything.implementations
-        for number, (_, one) in enumerate(found)
-        if implementation in one.implementations
-    ]
-    shown = every[:MOST_COLUMNS]
-    shared = len({implementation for implementation, _ in shown}) < len(shown)
-    tables = [_cells(one) for _, one in found]
-    rows = [_row(row, shown, tables, shared=shared) for row in everything.rows]
-    columns = tuple(
-        Column(implementation, found[number][0], implementation not in {name for name, _ in shown[:place]})
-        for place, (implementation, number) in enumerate(shown)
-    )
+    ids = [row.id for row in everything.rows]
+    told = [_history(name, found, ids) for name in everything.implementations]
+    told.sort(key=lambda one: not one.changed)  # else by fewest problems, as they are
+    columns = [column for one in told for column in one.columns]
+    shown = _fitting(told)
+    shared = any(len(one.columns) > 1 for one in shown)
+    rows = [_row(row, [cell for one in shown for cell in one.cells[row.id]], shared=shared) for row in everything.rows]
     return SideBySide(
-        columns=columns,
-        heads=tuple((name, sum(one == name for one, _ in shown)) for name in dict.fromkeys(one for one, _ in shown)),
+        columns=tuple(column for one in shown for column in one.columns),
+        heads=tuple((one.columns[0].implementation, len(one.columns)) for one in shown),
         differing=tuple(row for row in rows if row.differs),
         equal=tuple(row for row in rows if not row.differs),
-        sentences=tuple(_sentences(columns, rows)),
+        sentences=tuple(_sentences(told)),
         shared=shared,
-        left_out=len(every) - len(shown),
+        left_out=len(columns) - sum(len(one.columns) for one in shown),
     )
 
 
-def _cells(one: Matrix) -> Mapping[tuple[str, str], Cell]:
-    return {
-        (row.id, name): cell
-        for row in one.rows
-        for name, cell in zip(one.implementations, row.cells, strict=True)
-        if cell is not None
-    }
+@dataclass(frozen=True)
+class _History:
+    """One implementation over the runs that tested it."""
+
+    columns: tuple[Column, ...]
+    cells: Mapping[str, tuple[Compared, ...]]  # by requirement
+
+    @property
+    def changed(self) -> bool:
+        return any(cell.change not in {"", "same"} for cells in self.cells.values() for cell in cells)
 
 
-def _row(
-    row: OneRow,
-    columns: Sequence[tuple[str, int]],
-    tables: Sequence[Mapping[tuple[str, str], Cell]],
-    *,
-    shared: bool,
-) -> Row:
-    firsts: dict[str, Cell | None] = {}
-    cells = []
-    for implementation, number in columns:
-        cell = tables[number].get((row.id, implementation))
-        if implementation in firsts:
-            cells.append(_compared(firsts[implementation], cell))
-        else:
-            firsts[implementation] = cell
-            cells.append(Compared(cell, "", ""))
+def _history(implementation: str, found: Sequence[tuple[str, Matrix]], ids: Sequence[str]) -> _History:
+    tested = [(name, _cells(one, implementation)) for name, one in found if implementation in one.implementations]
+    columns = tuple(Column(implementation, name, place == 0) for place, (name, _) in enumerate(tested))
+    verdicts = {identity: [cells.get(identity) for _, cells in tested] for identity in ids}
+    return _History(
+        columns,
+        {
+            identity: (Compared(cells[0], "", ""), *(_compared(cells[0], cell) for cell in cells[1:]))
+            for identity, cells in verdicts.items()
+        },
+    )
+
+
+def _cells(one: Matrix, implementation: str) -> dict[str, Cell | None]:
+    place = one.implementations.index(implementation)
+    return {row.id: row.cells[place] for row in one.rows}
+
+
+def _fitting(told: Sequence[_History]) -> list[_History]:
+    shown: list[_History] = []
+    for one in told:
+        if sum(len(other.columns) for other in (*shown, one)) > MOST_COLUMNS:
+            break
+        shown.append(one)
+    return shown
+
+
+def _row(row: OneRow, cells: Sequence[Compared], *, shared: bool) -> Row:
     changed = any(one.change not in {"", "same"} for one in cells)
     unlike = len({one.cell and one.cell.verdict for one in cells}) > 1
     return Row(row.id, row.level, row.sentence, row.source, tuple(cells), changed if shared else unlike)
@@ -145,20 +153,29 @@ def _expectation(before: Cell) -> str:
     return "was expected" if before.expected else "was not expected"
 
 
-def _sentences(columns: Sequence[Column], rows: Sequence[Row]) -> list[str]:
-    told = []
-    baseline = ""
-    for place, column in enumerate(columns):
-        if column.first:
-            baseline = column.run
-            continue
-        changes = {
-            word: [row.id for row in rows if row.cells[place].change == change]
-            for change, word in (("new", "newly broken"), ("fixed", "fixed"), ("changed", "otherwise changed"),
-                                 ("not tested before", "not tested before"), ("no longer tested", "no longer tested"))
-        }  # fmt: skip
-        found = "; ".join(f"{word}: {', '.join(ids)}" for word, ids in changes.items() if ids)
-        same = sum(row.cells[place].change == "same" and row.cells[place].cell is not None for row in rows)
-        said = f"{found}; {same} verdicts the same" if found else f"all {same} verdicts the same"
-        told.append(f"{column.implementation}, {column.run} beside {baseline}: {said}.")
-    return told
+_TOLD: tuple[tuple[Change, str], ...] = (
+    ("new", "newly broken"),
+    ("fixed", "fixed"),
+    ("changed", "otherwise changed"),
+    ("not tested before", "not tested before"),
+    ("no longer tested", "no longer tested"),
+)
+
+
+def _sentences(told: Sequence[_History]) -> Iterator[str]:
+    unchanged = [one.columns[0].implementation for one in told if len(one.columns) > 1 and not one.changed]
+    for one in (one for one in told if one.changed):
+        for place, column in enumerate(one.columns[1:], 1):
+            yield f"{column.implementation}, {column.run} beside {one.columns[0].run}: {_changes(one, place)}."
+    if unchanged:
+        yield f"No verdict changed from run to run: {', '.join(unchanged)}."
+    if not any(len(one.columns) > 1 for one in told):
+        yield "No implementation was tested in two of these runs: implementations stand side by side, without a change."
+
+
+def _changes(one: _History, place: int) -> str:
+    found = {identity: cells[place] for identity, cells in one.cells.items()}
+    ids = {change: [identity for identity, cell in found.items() if cell.change == change] for change, _ in _TOLD}
+    told = [f"{word}: {', '.join(ids[change])}" for change, word in _TOLD if ids[change]]
+    same = sum(cell.change == "same" and cell.cell is not None for cell in found.values())
+    return "; ".join([*told, f"{same} verdicts the same"])

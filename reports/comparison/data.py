@@ -19,7 +19,6 @@ from reports.comparison.differences import differences, machine
 from reports.comparison.pairing import pairs
 from reports.comparison.ratio import held, ratio
 from reports.comparison.sentences import verdict
-from reports.data import ONE_MACHINE
 from reports.storage import page_cache
 
 if TYPE_CHECKING:
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from reports.comparison.ratio import Ratio
     from reports.recorded import Run
 
+LOCALITY = "Each run used one machine: these are same-host figures, no network was crossed."
 OTHER_MACHINE = "other machine"
 _LABEL = 40  # characters of a run's name at the head of a column
 
@@ -128,7 +128,7 @@ def comparison(runs: Sequence[Run]) -> Comparison:
         banners=tuple(_banners(runs, columns)),
         sentences=(*told, *(tested.sentences if tested else ())),
         notes=tuple(_notes(runs, names)),
-        locality=ONE_MACHINE if all(machine(run.manifest) for run in runs) else "",
+        locality=LOCALITY if any(run.summaries for run in runs) and all(machine(run.manifest) for run in runs) else "",
         groups=_groups(together, columns),
         alone=tuple(_alone(every, columns)),
         charts=tuple(charts(together, names)),

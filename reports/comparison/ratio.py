@@ -28,9 +28,9 @@ _MOST = 1e6  # a ratio beyond it, or below its inverse, only shows a mistake
 Relation = Literal["overlap", "within", "beyond", "unknown", "none"]
 WORDS: dict[Relation, str] = {
     "overlap": "intervals overlap: not shown to differ",
-    "within": f"intervals apart, by less than runs of the same code have been ({100 * BAND:.0f} %)",
-    "beyond": f"intervals apart, by more than runs of the same code have been ({100 * BAND:.0f} %)",
-    "unknown": "no interval on one side: not shown to differ",
+    "within": f"intervals apart, within the {100 * BAND:.0f} % band",
+    "beyond": f"intervals apart, beyond the {100 * BAND:.0f} % band",
+    "unknown": "no interval: not shown to differ",
     "none": "",
 }
 
@@ -47,12 +47,17 @@ class Ratio:
     @property
     def text(self) -> str:
         """The quotient with three digits, or nothing."""
-        return "" if self.value is None else f"{self.value:.3g} \N{MULTIPLICATION SIGN}"
+        return "" if self.value is None else f"{times(self.value)} \N{MULTIPLICATION SIGN}"
 
     @property
     def words(self) -> str:
         """What the two intervals tell."""
         return WORDS[self.relation]
+
+
+def times(value: float) -> str:
+    """Return a quotient with three digits."""
+    return f"{value:#.3g}".rstrip(".")
 
 
 def ratio(first: PointSummary | None, other: PointSummary, first_name: str) -> Ratio:

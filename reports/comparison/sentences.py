@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from perf import words
 from perf.identity import CEILING
 from perf.verdict import PIECES
-from reports.comparison.ratio import BAND, BAND_WORDS, Relation, ratio
+from reports.comparison.ratio import BAND, BAND_WORDS, Relation, ratio, times
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,8 +25,8 @@ RUNS_APART = (
 _REASONS = 3  # against a ratio, told in a sentence
 _RELATIONS: dict[Relation, str] = {
     "overlap": "not shown to differ",
-    "within": f"with intervals apart by less than the band of {100 * BAND:.0f} %",
-    "beyond": "with intervals apart by more",
+    "within": f"with intervals apart, within the {100 * BAND:.0f} % band",
+    "beyond": f"with intervals apart, beyond the {100 * BAND:.0f} % band",
     "unknown": "without an interval",
     "none": "",
 }
@@ -34,6 +34,7 @@ _RELATIONS: dict[Relation, str] = {
 
 def verdict(together: Sequence[Pair], every: Sequence[Pair], names: Sequence[str]) -> list[str]:
     """Return what is to be said, the most important first; `names` are the labels of the runs, the first the baseline."""
+    names = [f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}" for name in names]
     told = [*_headlines(together, names)]
     for number in range(1, len(names)):
         told += [*_counted(together, number, names), *_control(together, number, names)]
@@ -75,15 +76,15 @@ def _headline(pair: Pair, number: int, names: Sequence[str]) -> str:
         return ""
     if beside.value is None:
         return f"{_moved(pair)}: no ratio between {here} and {there}: {beside.refused}. {_wires(first, other, names, number)}"
-    rates = f"{_rate(other)} in {here} and {_rate(first)} in {there}, {beside.value:.3g} times"
+    rates = f"{_rate(other)} in {here} and {_rate(first)} in {there}: {times(beside.value)} times the first"
     faster = here if beside.value > 1 else there
     lead, tail = {
         "overlap": (f"{here} and {there} are not shown to differ", "the intervals overlap"),
         "within": (
-            f"{faster} had the higher rate, but within the band",
-            f"the intervals are apart by less than {100 * BAND:.0f} %",
+            f"{faster} had the higher rate, which runs of the same code can have",
+            f"the intervals are apart, within the {100 * BAND:.0f} % band",
         ),
-        "beyond": (f"{faster} was faster", f"the intervals are apart by more than {100 * BAND:.0f} %"),
+        "beyond": (f"{faster} was faster", f"the intervals are apart, beyond the {100 * BAND:.0f} % band"),
         "unknown": (f"{here} and {there} are not shown to differ", "one has too few launches for an interval"),
         "none": ("", ""),
     }[beside.relation]
@@ -131,7 +132,7 @@ def _control(together: Sequence[Pair], number: int, names: Sequence[str]) -> Ite
     both = [p for p in together if p.members[0] and p.members[number] and p.point.transport == CEILING]
     values = sorted(value for pair in both if (value := _beside(pair, number, names).value) is not None)
     if values:
-        span = f"{values[0]:.3g}" if len(values) == 1 else f"{values[0]:.3g} to {values[-1]:.3g}"
+        span = " to ".join(dict.fromkeys(times(value) for value in (values[0], values[-1])))
         yield (
             f"{CEILING}, in which no transfer library has a part, ran in {names[number]} at {span} times its rate in"
             f" {names[0]} ({_points(len(values))}): so much did the machine itself change."
