@@ -201,9 +201,13 @@ def _banners(runs: Sequence[Run], columns: Sequence[Column]) -> Iterable[tuple[s
 
 
 def _emulated(column: Column) -> str:
-    return (
-        f"{'all' if column.emulated == column.points else column.emulated} of {column.points} points of {column.label}"
-    )
+    if column.emulated == column.points:
+        return (
+            f"the only point of {column.label}"
+            if column.points == 1
+            else f"all {column.points} points of {column.label}"
+        )
+    return f"{column.emulated} of {column.points} points of {column.label}"
 
 
 def _same_measurement(runs: Sequence[Run], columns: Sequence[Column]) -> Iterable[list[str]]:

@@ -75,7 +75,9 @@ def _machine(manifest: Mapping[str, object]) -> dict[str, str]:
 
 
 def _settings(manifest: Mapping[str, object]) -> dict[str, str]:
-    return _flat(manifest.get("settings"))
+    settings = _mapping(manifest.get("settings"))
+    found = devices(settings.get("devices"))  # in words: of each device a manifest knows half a dozen numbers
+    return _flat({**settings, "devices": found or None})
 
 
 def _environment(manifest: Mapping[str, object]) -> dict[str, str]:

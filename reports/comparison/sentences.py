@@ -76,7 +76,7 @@ def _headline(pair: Pair, number: int, names: Sequence[str]) -> str:
         return ""
     if beside.value is None:
         return f"{_moved(pair)}: no ratio between {here} and {there}: {beside.refused}. {_wires(first, other, names, number)}"
-    rates = f"{_rate(other)} in {here} and {_rate(first)} in {there}: {times(beside.value)} times the first"
+    rates = f"{_rate(other, pair)} in {here} and {_rate(first, pair)} in {there}: {times(beside.value)} times the first"
     faster = here if beside.value > 1 else there
     lead, tail = {
         "overlap": (f"{here} and {there} are not shown to differ", "the intervals overlap"),
@@ -94,13 +94,15 @@ def _headline(pair: Pair, number: int, names: Sequence[str]) -> str:
 def _moved(pair: Pair) -> str:
     point = pair.point
     place = "" if words.between(point) == words.between_hosts() else f", {words.between(point)}"
-    who = pair.carrier or " or ".join(dict.fromkeys(words.carrier(one.point) for one in pair.present))
-    return f"{who} moved {point.workload}'s KV cache in {point.pattern} {PIECES[point.unit]} ({point.op}{place})"
+    cache = f"{point.workload}'s KV cache"
+    moved = f"{pair.carrier} moved {cache}" if pair.carrier else f"{cache} moved"
+    return f"{moved} in {point.pattern} {PIECES[point.unit]} ({point.op}{place})"
 
 
-def _rate(one: PointSummary) -> str:
+def _rate(one: PointSummary, pair: Pair) -> str:
     estimate = words.rate(one.throughput)
-    return f"{estimate.value} GB/s {estimate.span}".rstrip()
+    by = "" if pair.carrier else f" by {words.carrier(one.point)}"
+    return f"{estimate.value} GB/s {estimate.span}".rstrip() + by
 
 
 def _wires(first: PointSummary, other: PointSummary, names: Sequence[str], number: int) -> str:
