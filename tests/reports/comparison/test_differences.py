@@ -45,7 +45,7 @@ JSON = st.recursive(
 KEYS = ["machine", "settings", "spec", "environment", "versions", "command", "seed", "load_average", "kvgauge"]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from(KEYS), JSON), min_size=2, max_size=3))
 def test_no_manifest_stops_it(manifests):
     for group in differences(manifests):
