@@ -44,4 +44,6 @@ def read_run(path: Path, name: str = "") -> Run:
     cases = tuple(read_cases(path / FILE)) if (path / FILE).exists() else None
     measured = folder.samples.exists() or cases is None
     records, notes = read_records(folder.samples) if measured else ([], [])
-    return Run(name or path.resolve().name, manifest, tuple(summarise(records)), cases, tuple(notes), measured)
+    # a page says the same wherever the run lies, and tells nobody where that is
+    told = tuple(note.replace(str(folder.samples), folder.samples.name) for note in notes)
+    return Run(name or path.resolve().name, manifest, tuple(summarise(records)), cases, told, measured)

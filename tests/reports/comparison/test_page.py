@@ -94,7 +94,7 @@ NUMBERS = st.floats() | st.sampled_from([0.0, 1e-300, 1e300, float("inf"), float
 
 
 @pytest.mark.deep
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=HOSTILE, ends=st.tuples(NUMBERS, st.none() | NUMBERS))
 def test_no_string_or_number_of_a_run_breaks_the_page(made: Any, summary: Any, case: Any, text: str, ends: Any) -> None:
     median, low = ends
