@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from perf.record import Issue, Point, Storage
+    from collections.abc import Mapping
+
+    from perf.limits import Share
+    from perf.record import Evidence, Issue, Point, Storage
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,9 @@ class PointSummary:
     ceiling_share: float | None  # throughput.median / that of `copy` with the same op, workload, pattern and unit
     issues: tuple[Issue, ...]  # distinct, INVALID first
     storage: Storage | None = None  # the file that a store, fetch or handoff went through
+    limit: Share | None = None  # of the ceiling that applies to its wire, working set and pages
+    evidence: tuple[Evidence, ...] = ()  # of the first launch that counts with each wire
+    phases_ns: Mapping[str, float] = field(default_factory=dict)  # phase -> median over launches; see the record
 
     @property
     def invalid(self) -> bool:
@@ -62,7 +68,16 @@ def withheld(summary: PointSummary) -> PointSummary:
     """Return a summary without a number that is not true: the durations of an emulated device are nobody's."""
     if not summary.emulated:
         return summary
-    return replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+    return replace(
+        summary,
+        throughput=None,
+        latency_ns=None,
+        percentiles_ns={},
+        max_ns=None,
+        ceiling_share=None,
+        limit=None,
+        phases_ns={},
+    )
 
 
 def as_json(summary: PointSummary) -> dict[str, object]:
@@ -71,7 +86,14 @@ def as_json(summary: PointSummary) -> dict[str, object]:
     fields = asdict(summary)
     issues = [issue.model_dump() for issue in summary.issues]
     storage = summary.storage.model_dump() if summary.storage else None
-    values = {**fields, "point": summary.point.model_dump(), "issues": issues, "storage": storage}
+    evidence = [one.model_dump() for one in summary.evidence]
+    values = {
+        **fields,
+        "point": summary.point.model_dump(),
+        "issues": issues,
+        "storage": storage,
+        "evidence": evidence,
+    }
     return {name: _json(value) for name, value in values.items()}
 
 

@@ -14,7 +14,9 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.summary import as_json
+from perf.testimony import as_json as witness_json
 from perf.words import plain
+from reports import evidence
 from reports.charts import charts
 from reports.devices import devices
 from reports.figures import draw
@@ -29,6 +31,9 @@ SECTIONS = (
     ("tested", "What was tested, and where"),
     ("settings", "Settings"),
     ("conformance", "Conformance"),
+    ("evidence", "Which wire, and says who"),
+    ("ceilings", "How near to the ceilings"),
+    ("witness", "Beside ucx_perftest"),
     ("devices", "Between devices"),
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
@@ -63,24 +68,27 @@ def render(data: ReportData) -> str:
     """Return the page."""
     matrix, places = devices(data.summaries), storage(data.summaries)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
-    return (
-        page_environment()
-        .get_template("report.html.j2")
-        .render(
-            data=data,
-            sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
-            groups=grouped(data.summaries),
-            devices=matrix,
-            storage=places,
-            throughput=charts(data.summaries, "throughput"),
-            latency=charts(data.summaries, "latency"),
-            timed=_timed(data),
-            draw=draw,
-            figures_open=FIGURES_OPEN,
-            figures_most=FIGURES_MOST,
-            tables_open=TABLES_OPEN,
-            embedded=embedded(data),
-        )
+    page = page_environment().get_template("report.html.j2")
+    return page.render(
+        data=data,
+        sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
+        groups=grouped(data.summaries),
+        carried=evidence.carried(data.summaries),
+        contradictions=evidence.contradictions(data.summaries),
+        error_handling=evidence.error_handling(data.summaries),
+        ceilings=evidence.ceilings(data.limits),
+        near=evidence.near(data.summaries),
+        witnesses=evidence.witnesses(data.testimonies),
+        devices=matrix,
+        storage=places,
+        throughput=charts(data.summaries, "throughput"),
+        latency=charts(data.summaries, "latency"),
+        timed=_timed(data),
+        draw=draw,
+        figures_open=FIGURES_OPEN,
+        figures_most=FIGURES_MOST,
+        tables_open=TABLES_OPEN,
+        embedded=embedded(data),
     )
 
 
@@ -93,6 +101,9 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "evidence": any(one.evidence for one in data.summaries),
+        "ceilings": bool(data.limits),
+        "witness": bool(data.testimonies),
         "conformance": data.conformance is not None,
     }
 
@@ -111,6 +122,8 @@ def embedded(data: ReportData) -> dict[str, object]:
         "complete": data.complete,
         "verdict": list(data.sentences),
         "points": [as_json(summary) for summary in data.summaries],
+        "ceilings": [asdict(one) for one in data.limits],
+        "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
     }
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from conformance.record import FILE, read_cases
 from perf.analysis import summarise
-from perf.reading import read_records
+from perf.limits import limits
+from perf.reading import RunRecords, read_run
+from perf.testimony import compared
 from suite.errors import BadInput
 from suite.run.folder import RunFolder
 from suite.run.manifest import SCHEMA
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.record import Case
+    from perf.limits import Limit
     from perf.summary import PointSummary
+    from perf.testimony import Witnessed
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,11 @@ class Run:
     cases: tuple[Case, ...] | None = None
     notes: tuple[str, ...] = ()  # what a reader must know of the files
     measured: bool = True
+    limits: tuple[Limit, ...] = ()  # its ceilings
+    testimonies: tuple[Witnessed, ...] = ()  # of ucx_perftest
 
 
-def read_run(path: Path, name: str = "") -> Run:
+def load_run(path: Path, name: str = "") -> Run:
     """Return the run in `path`; raises `BadInput` for what is no run, damaged, or newer than this kvgauge."""
     folder = RunFolder(path)
     manifest = read_manifest(folder.manifest)
@@ -43,7 +49,15 @@ def read_run(path: Path, name: str = "") -> Run:
         raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
     cases = tuple(read_cases(path / FILE)) if (path / FILE).exists() else None
     measured = folder.samples.exists() or cases is None
-    records, notes = read_records(folder.samples) if measured else ([], [])
-    # a page says the same wherever the run lies, and tells nobody where that is
-    told = tuple(note.replace(str(folder.samples), folder.samples.name) for note in notes)
-    return Run(name or path.resolve().name, manifest, tuple(summarise(records)), cases, told, measured)
+    found = read_run(folder.samples) if measured else RunRecords()
+    return Run(
+        name=name or path.resolve().name,
+        manifest=manifest,
+        summaries=tuple(summarise(found.points, found.ceilings)),
+        cases=cases,
+        # a page says the same wherever the run lies, and tells nobody where that is
+        notes=tuple(note.replace(str(folder.samples), folder.samples.name) for note in found.notes),
+        measured=measured,
+        limits=tuple(limits(found.ceilings)),
+        testimonies=tuple(compared(found.points, found.witnesses)),
+    )

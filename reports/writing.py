@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perf.verdict import verdict
-from reports.recorded import read_run
+from reports.recorded import load_run
 from suite.errors import BadInput, Missing
 from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
 from suite.run.manifest import selected_transports
@@ -26,7 +26,7 @@ def write_report(path: Path, out: Path | None = None) -> Path:
     """Write the report of the run in `path` to its `report.html`, or to `out`, and return where it is."""
     if out:
         check_replaceable(out)
-    page = _report(read_run(path))
+    page = _report(load_run(path))
     return _written(out or RunFolder(path).report, page)
 
 
@@ -42,7 +42,7 @@ def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
         )
     _check_distinct(paths)
     check_replaceable(out)
-    runs = [read_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
+    runs = [load_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
 
     from reports.comparison.data import comparison
     from reports.comparison.page import render
@@ -99,7 +99,17 @@ def _report(run: Run) -> str:
 
     tested = matrix(run.cases) if run.cases is not None else None
     sentences = verdict(run.summaries, selected_transports(run.manifest)) if run.measured else []
-    return render(report_data(run.manifest, run.summaries, sentences, run.notes, run=run.name, conformance=tested))
+    data = report_data(
+        run.manifest,
+        run.summaries,
+        sentences,
+        run.notes,
+        run=run.name,
+        conformance=tested,
+        limits=run.limits,
+        testimonies=run.testimonies,
+    )
+    return render(data)
 
 
 def _written(path: Path, page: str) -> Path:
