@@ -120,7 +120,8 @@ def comparison(runs: Sequence[Run]) -> Comparison:
     every = pairs([run.summaries for run in runs])
     together = [pair for pair in every if len(pair.present) > 1]
     tested = side_by_side(runs, names)
-    told = verdict(together, every, names) if any(run.summaries for run in runs) else []
+    elsewhere = [number for number, column in enumerate(columns) if column.machine]
+    told = verdict(together, every, names, elsewhere) if any(run.summaries for run in runs) else []
     return Comparison(
         title=f"{len(runs)} runs side by side: {', '.join(names)}",
         versions=tuple(sorted({column.version for column in columns if column.version})),

@@ -11,7 +11,7 @@ from perf.verdict import PIECES
 from reports.comparison.ratio import BAND, BAND_WORDS, Relation, ratio, times
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from perf.summary import PointSummary
     from reports.comparison.pairing import Pair
@@ -32,17 +32,23 @@ _RELATIONS: dict[Relation, str] = {
 }
 
 
-def verdict(together: Sequence[Pair], every: Sequence[Pair], names: Sequence[str]) -> list[str]:
-    """Return what is to be said, the most important first; `names` are the labels of the runs, the first the baseline."""
+def verdict(
+    together: Sequence[Pair], every: Sequence[Pair], names: Sequence[str], elsewhere: Collection[int] = ()
+) -> list[str]:
+    """Return what is to be said, the most important first.
+
+    `names` are the labels of the runs, the first the baseline; `elsewhere` the
+    places of those that another machine measured.
+    """
     names = [f"\N{LEFT DOUBLE QUOTATION MARK}{name}\N{RIGHT DOUBLE QUOTATION MARK}" for name in names]
-    told = [*_headlines(together, names)]
+    told = [*_headlines(together, names, elsewhere)]
     for number in range(1, len(names)):
-        told += [*_counted(together, number, names), *_control(together, number, names)]
+        told += [*_counted(together, number, names), *_control(together, number, names, here=number not in elsewhere)]
     told += _unpaired(together, every, names)
     return [*told, RUNS_APART]
 
 
-def _headlines(together: Sequence[Pair], names: Sequence[str]) -> Iterable[str]:
+def _headlines(together: Sequence[Pair], names: Sequence[str], elsewhere: Collection[int]) -> Iterable[str]:
     """Tell the largest KV-cache transfer of each run beside the first: what can be compared before what cannot."""
     caches = [pair for pair in together if pair.point.unit != "bytes" and pair.point.transport != CEILING]
     if not caches:
@@ -54,7 +60,7 @@ def _headlines(together: Sequence[Pair], names: Sequence[str]) -> Iterable[str]:
             yield f"{names[number]} and {names[0]} have no KV-cache transfer in common."
             continue
         largest = max(both, key=lambda pair: (_beside(pair, number, names).value is not None, *_weight(pair)))
-        yield _headline(largest, number, names)
+        yield _headline(largest, number, names) + (" They are different machines." if number in elsewhere else "")
 
 
 def _weight(pair: Pair) -> tuple[object, ...]:
@@ -129,7 +135,7 @@ def _counted(together: Sequence[Pair], number: int, names: Sequence[str]) -> Ite
     yield f"{names[number]} beside {names[0]}: {_points(len(both))} in both, {', '.join(told)}."
 
 
-def _control(together: Sequence[Pair], number: int, names: Sequence[str]) -> Iterable[str]:
+def _control(together: Sequence[Pair], number: int, names: Sequence[str], *, here: bool) -> Iterable[str]:
     """Tell how much `copy` changed: no transfer library has a part in it, so what changed is the machine."""
     both = [p for p in together if p.members[0] and p.members[number] and p.point.transport == CEILING]
     values = sorted(value for pair in both if (value := _beside(pair, number, names).value) is not None)
@@ -137,7 +143,7 @@ def _control(together: Sequence[Pair], number: int, names: Sequence[str]) -> Ite
         span = " to ".join(dict.fromkeys(times(value) for value in (values[0], values[-1])))
         yield (
             f"{CEILING}, in which no transfer library has a part, ran in {names[number]} at {span} times its rate in"
-            f" {names[0]} ({_points(len(values))}): so much did the machine itself change."
+            f" {names[0]} ({_points(len(values))}): so much did the machine{' itself change' if here else 's differ'}."
         )
 
 

@@ -78,6 +78,7 @@ def test_another_machine_is_named_before_anything_and_at_every_ratio(made, summa
     assert "cpu Another processor, not A processor @ 2.0 GHz; cores 96, not 2" in sentence
     assert cell(data).ratio.value == 1.0
     assert cell(data).remarks[0] == OTHER_MACHINE
+    assert data.sentences[0].endswith("They are different machines.")
     assert not comparison([made("a", [summary()]), made("b", [summary()])]).columns[1].machine
 
 
