@@ -95,9 +95,11 @@ def _reasons(
     if ours != theirs:
         reasons.append(f"other wires: ours {' and '.join(ours)}, the witness's {' and '.join(theirs)}")
     records = [record for record, _ in pairs]
-    each = statistics.median(duration for record in records for duration in record.durations_ns)
+    each = statistics.median(statistics.fmean(record.durations_ns) for record in records)
     witness_ns = 1e3 * statistics.median(one.latency_us or 0.0 for _, one in pairs)
-    reasons.append(f"one transfer took {format_ns(each)} from post to completion, the witness {format_ns(witness_ns)}")
+    reasons.append(
+        f"one transfer took {format_ns(each)} on average from post to completion, the witness {format_ns(witness_ns)}"
+    )
     for phase in ("gather", "scatter"):
         took = [record.phases_ns[phase] / _posts(record) for record in records if phase in record.phases_ns]
         if took and (median := statistics.median(took)) > each / 100:

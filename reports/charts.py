@@ -49,6 +49,7 @@ class Line:
     colour: int  # 1 to COLOURS; 0 for the ceiling
     hollow: bool  # scattered blocks
     runs: tuple[tuple[Mark, ...], ...]
+    shape: int = 0  # 1 to COLOURS: a marker of its own, where lines are runs; 0: a dot, or hollow a square
 
     @property
     def marks(self) -> list[Mark]:
@@ -87,7 +88,7 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
     found: list[Chart] = []
     for group in _figures(ordered):
         if lines := _lines(group, quantity, colours):
-            found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
+            found.append(chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
     return found
 
 
@@ -113,12 +114,13 @@ def _title(point: Point) -> str:
     return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 
 
-def _chart(identity: str, quantity: Quantity, title: str, lines: tuple[Line, ...]) -> Chart:
+def chart(identity: str, quantity: Quantity, title: str, lines: tuple[Line, ...], note: str = "") -> Chart:
+    """Return a figure with its description and caption, to which `note` is added."""
     bare = Chart(identity, quantity, title, "", "", lines)
     axis = "Delivered throughput" if quantity == "throughput" else "Latency (median)"
     ends = "; ".join(_ends(bare, line) for line in lines)
     description = f"{axis} against descriptor size. {ends}."
-    return Chart(identity, quantity, title, description, _caption(lines), lines)
+    return Chart(identity, quantity, title, description, f"{_caption(lines)} {note}".rstrip(), lines)
 
 
 def _ends(chart: Chart, line: Line) -> str:
@@ -139,7 +141,7 @@ def _caption(lines: Sequence[Line]) -> str:
 
 def _colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
     """Give each transport one colour, the same in all figures."""
-    drawn = (summary.point for summary in summaries if _mark(summary, "throughput") or _mark(summary, "latency"))
+    drawn = (summary.point for summary in summaries if mark_of(summary, "throughput") or mark_of(summary, "latency"))
     names = sorted({carrier(point) for point in drawn if point.transport != CEILING})
     return {name: 1 + index % COLOURS for index, name in enumerate(names)}
 
@@ -151,7 +153,7 @@ def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[
     lines = []
     for _, members in sorted(groups.items()):
         point = members[0].point
-        runs = _runs([(summary.point.descriptor_bytes, _mark(summary, quantity)) for summary in members])
+        runs = joined([(summary.point.descriptor_bytes, mark_of(summary, quantity)) for summary in members])
         if runs:
             lines.append(Line(_label(point), colours.get(carrier(point), 0), point.pattern == "scattered", runs))
     return tuple(lines)
@@ -166,7 +168,8 @@ def _label(point: Point) -> str:
     return f"{name}, {point.pattern}"
 
 
-def _runs(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], ...]:
+def joined(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], ...]:
+    """Return the marks that a line may join, from (size, mark or None) by size."""
     sizes = [size for size, _ in marks]
     if len(set(sizes)) < len(sizes):  # the same size twice: more than the size differs, nothing may be joined
         return tuple((mark,) for _, mark in marks if mark is not None)
@@ -174,7 +177,7 @@ def _runs(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], .
     return tuple(tuple(mark for mark in run if mark is not None) for there, run in present if there)
 
 
-def _mark(summary: PointSummary, quantity: Quantity) -> Mark | None:
+def mark_of(summary: PointSummary, quantity: Quantity) -> Mark | None:
     """Return the mark of a point, or None where there is no true number to draw."""
     interval = summary.throughput if quantity == "throughput" else summary.latency_ns
     least = 0.0 if quantity == "throughput" else _LEAST_NS

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perf.commands import Interrupted, measuring, print_results, run_sweep
-from reports.formats import FORMATS
-from suite.errors import Exit
+from reports.formats import FORMATS, HTML
+from suite.errors import BadInput, Exit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,8 +68,8 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     sys.exit(_finish(folder, options))
 
 
-@click.command(short_help="Write the report of a run again, or in another form.")
-@click.argument("folder", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
+@click.command(short_help="Write the report of a run, or of several side by side.")
+@click.argument("folders", metavar="[RUN]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "form",
@@ -82,24 +82,32 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write it.  [default: html to report.html of the run, the others to stdout]",
+    help="Where to write.  [default: html to RUN/report.html, of several runs comparison.html; others to stdout]",
 )
-def report(folder: Path | None, form: str, out: Path | None) -> None:
-    """Write report.html of a run folder again; the newest run of runs/ by default.
+def report(folders: tuple[Path, ...], form: str, out: Path | None) -> None:
+    """Write the report of a run again; the newest run of runs/ by default.
+
+    Of 2 to 8 runs it writes one page that shows them side by side. The first is
+    what the others are compared with. A file that is no report is not overwritten.
 
     \b
     Examples:
       kvgauge report
-      kvgauge report runs/monday
       kvgauge report runs/monday --format md
       kvgauge report runs/monday --format junit --out junit.xml
+      kvgauge report runs/monday runs/tuesday --out week.html
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
-    from reports.writing import newest, read_report, write
+    from reports.writing import COMPARISON, newest, read_report, write_comparison, write_report
 
-    path, chosen = folder or newest(), FORMATS[form]
-    where = out or (path / chosen.file if form == "html" else None)
-    if where:
-        click.echo(write(path, chosen, where))
+    chosen = FORMATS[form]
+    if len(folders) > 1:
+        if chosen is not HTML:
+            raise BadInput("one-run", f"--format {form} is of one run, not of {len(folders)}", "leave out --format")
+        click.echo(write_comparison(folders, out or COMPARISON))
+        return
+    path = folders[0] if folders else newest()
+    if out or chosen is HTML:
+        click.echo(write_report(path, out, chosen))
     else:
         click.echo(chosen.render(read_report(path)).encode(), nl=False)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.transforms import Transform
 
     from reports.charts import Chart, Line
 
@@ -42,6 +43,8 @@ _STYLE = {
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LABEL_ROOM = 0.16  # of the axis: closer labels would overlap
+_SHAPES = ("", "o", "s", "^", "D", "v", "P", "X", "*")  # by `Line.shape`; the page's legend has the same
+_APART_POINTS = 4.0  # sideways, from one run's line to the next
 _FEW_DECADES = 2.5  # below it powers of ten alone leave an axis bare
 
 
@@ -55,7 +58,7 @@ def draw(chart: Chart) -> Markup:
         axes = figure.add_subplot()
         _dress(axes, chart)
         for line in sorted(chart.lines, key=lambda line: not line.ceiling):
-            _draw_line(axes, line)
+            _draw_line(axes, line, _beside(axes, line, chart))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_METADATA)
     return Markup(_inlined(buffer.getvalue(), chart))  # noqa: S704  matplotlib's own markup; foreign text is escaped
@@ -119,8 +122,18 @@ def _duration_axis(axes: Axes, least: float, most: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_ns(value)))
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
+def _beside(axes: Axes, line: Line, chart: Chart) -> Transform:
+    """Return where a line is drawn: lines of runs a little apart, or their bars would hide each other."""
+    from matplotlib.transforms import ScaledTranslation
+
+    shapes = sorted(other.shape for other in chart.lines)
+    aside = _APART_POINTS * (shapes.index(line.shape) - (len(shapes) - 1) / 2) if line.shape else 0.0
+    return axes.transData + ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans)
+
+
+def _draw_line(axes: Axes, line: Line, where: Transform) -> None:
     colour = _CEILING if line.ceiling else f"#0101a{line.colour}"
+    marker = _SHAPES[line.shape] or ("s" if line.hollow else "o")
     for run in line.runs:
         axes.plot(
             [mark.x_bytes for mark in run],
@@ -128,14 +141,23 @@ def _draw_line(axes: Axes, line: Line) -> None:
             color=colour,
             linestyle=(0, (5, 3)) if line.ceiling else "-",
             linewidth=1.4,
-            marker="s" if line.hollow else "o",
-            markersize=5,
+            marker=marker,
+            markersize=7 if line.shape else 5,
             markerfacecolor=_PAPER if line.hollow else colour,
             markeredgewidth=1.3,
+            transform=where,
         )
     for mark in line.marks:
         if mark.low is not None and mark.high is not None:
-            axes.plot([mark.x_bytes] * 2, [mark.low, mark.high], color=colour, linewidth=1.4, marker="_", markersize=6)
+            axes.plot(
+                [mark.x_bytes] * 2,
+                [mark.low, mark.high],
+                color=colour,
+                linewidth=1.4,
+                marker="_",
+                markersize=6,
+                transform=where,
+            )
 
 
 def _inlined(svg: str, chart: Chart) -> str:

@@ -49,8 +49,8 @@ FIGURES_MOST = 16  # of one section: many pairs of devices are a matrix, not as 
 TABLES_OPEN = 2  # transfers of the device matrix, pairs of memories of the storage section
 
 
-def render(data: ReportData) -> str:
-    """Return the page."""
+def page_environment() -> Environment:
+    """Return the templates, with the rules that hold for every page: all that is printed is plain, and escaped."""
     environment = Environment(
         loader=PackageLoader("reports", "templates"),
         autoescape=True,
@@ -61,10 +61,16 @@ def render(data: ReportData) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["bytes"] = format_bytes
+    return environment
+
+
+def render(data: ReportData) -> str:
+    """Return the page."""
     embedded = summary(data)
     matrix, places = devices(data.summaries), storage(data.summaries)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
-    return environment.get_template("report.html.j2").render(
+    page = page_environment().get_template("report.html.j2")
+    return page.render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
         groups=grouped(data.summaries),

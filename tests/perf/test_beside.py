@@ -198,7 +198,7 @@ def test_a_short_fall_is_explained_in_numbers(launches):
     assert not told.same_wire
     assert told.reasons == (
         "other wires: ours cma, the witness's tcp",
-        "one transfer took 12 ms from post to completion, the witness 400 us",
+        "one transfer took 12 ms on average from post to completion, the witness 400 us",
         "2 ms of it, or beside it at the receiver, is gather",
         "500 us a transfer is the wait for the acknowledgement",
     )

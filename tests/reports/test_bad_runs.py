@@ -182,3 +182,25 @@ def test_each_form_goes_where_it_is_sent(
         assert told == whole
         assert (run / "report.html").read_text("utf-8") == OLD
     assert report(run, "--format", form, "--out", run.parent / "no" / "such" / "folder") == 3
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_an_older_report_is_written_over_and_nothing_else(
+    form: str, run: Path, report: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = run.parent / "out"
+    for _ in range(2):
+        assert report(run, "--format", form, "--out", out) == 0
+    samples = (run / "samples.jsonl").read_bytes()
+    capsys.readouterr()
+    for other in (run / "samples.jsonl", run / "manifest.json", run):
+        assert report(run, "--format", form, "--out", other) == 2
+        assert f"{other} is there and is no" in capsys.readouterr().err
+    assert (run / "samples.jsonl").read_bytes() == samples
+
+
+def test_several_runs_are_a_page_or_nothing(
+    run: Path, report: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(run, run.parent, "--format", "md") == 2
+    assert "--format md is of one run, not of 2" in capsys.readouterr().err
