@@ -29,9 +29,14 @@ def render(data: ReportData) -> str:
     """Return the report as Markdown: the verdict, the KV caches that were moved, problems, settings, how to reproduce."""
     head = list(_head(data))
     tail = [*_problems(data.problems), *_broken(data), *_settings(data), *_reproduce(data)]
-    shown = [one for one in data.summaries if one.point.workload != PLAIN_MESSAGES] or list(data.summaries)
-    points = _points(shown, data, LONGEST - _length([*head, *tail]))
+    points = _points(_shown(data.summaries), data, LONGEST - _length([*head, *tail]))
     return "\n\n".join(_fitting([*head, *points, *tail])) + "\n"
+
+
+def _shown(summaries: Sequence[PointSummary]) -> list[PointSummary]:
+    """Return the KV caches, without `copy`, of which the others tell their share; else whatever there is."""
+    caches = [one for one in summaries if one.point.workload != PLAIN_MESSAGES] or list(summaries)
+    return [one for one in caches if one.point.transport != CEILING] or caches
 
 
 def _length(parts: Iterable[str]) -> int:

@@ -87,14 +87,18 @@ def test_it_has_what_decides(manifest: dict[str, object], summaries: list[PointS
     assert said.startswith("### KV-cache transfer: monday\n\n1 of 75 points was moved on emulated GPUs")
     assert "\n\n**It is faster.**\n\n- And more.\n\n75 points · 1 with failures · 9 launches · " in said
     assert (
-        f"| push a-model, page 64 KiB scattered | ceiling: copy | cma | 6.13 [5.88, 6.43] | 5.48 ms [5.26, 5.75] | {NONE} | 1.25 GiB ✓ |"
+        "| push a-model, page 64 KiB scattered | nixl:UCX | cma | 4.9 [4.7, 5.15] | 6.85 ms [6.57, 7.19] | 80 % | 1.25 GiB ✓ |"
         in said
     )
+    assert "| copy |" not in said
+    assert "| copy |" in render(
+        report_data({}, [one for one in summaries if one.point.transport == "copy"], [])
+    ).replace("ceiling: ", "")
     assert "**INVALID** Two launches used different wires: cma and tcp: push a-model" in said
     assert f"mooncake:tcp | unknown{f' | {NONE}' * 4} |" in said
     assert "UCX is the default." in said
     assert "```text\nkvgauge run --out 'runs/a b'\n```" in said
-    assert "24 more points are in the report" in said  # plain messages
+    assert "40 more points are in the report" in said  # plain messages, copy
     assert kinds(said) & MARKUP == set()
 
 
