@@ -16,6 +16,7 @@ import numpy as np
 
 from perf.identity import CEILING, PointKey, point_key, transfer_key
 from perf.record import WRONG_BYTES, Issue
+from perf.repetition import repetition
 from perf.statistics import median_interval, percentiles, throughput, unsteadiness
 from perf.summary import PointSummary
 
@@ -86,6 +87,7 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
         emulated=emulated,
         ceiling_share=None,
         storage=shape.storage,
+        repetitions=tuple(map(repetition, timed)),
         issues=_ordered(
             [
                 *_reported(launches),

@@ -15,6 +15,9 @@ from markupsafe import Markup
 from perf.rows import grouped
 from perf.summary import as_json
 from perf.words import plain
+from reports.advice import advice
+from reports.answers import answers
+from reports.answers import embedded as embedded_answers
 from reports.charts import charts
 from reports.devices import devices
 from reports.figures import draw
@@ -22,6 +25,9 @@ from reports.storage import storage
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.answers import Answer
     from reports.data import ReportData
 
 SECTIONS = (
@@ -35,6 +41,7 @@ SECTIONS = (
     ("latency", "Latency"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("set", "What to set"),
     ("environment", "Environment"),
     ("reading", "How to read this"),
     ("reproduce", "How to reproduce"),
@@ -57,13 +64,17 @@ def render(data: ReportData) -> str:
     )
     environment.filters["bytes"] = format_bytes
     matrix, places = devices(data.summaries), storage(data.summaries)
-    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
+    advised = advice(data.summaries, data.transports, {fact.name: fact.value for fact in data.environment})
+    told = answers(data, advised)
+    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
         groups=grouped(data.summaries),
         devices=matrix,
         storage=places,
+        advised=advised,
+        answers=told,
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
         timed=_timed(data),
@@ -71,7 +82,7 @@ def render(data: ReportData) -> str:
         figures_open=FIGURES_OPEN,
         figures_most=FIGURES_MOST,
         tables_open=TABLES_OPEN,
-        embedded=embedded(data),
+        embedded=embedded(data, told),
     )
 
 
@@ -93,7 +104,7 @@ def _timed(data: ReportData) -> bool:
     return not data.summaries or not all(one.emulated for one in data.summaries)
 
 
-def embedded(data: ReportData) -> dict[str, object]:
+def embedded(data: ReportData, told: Sequence[Answer] = ()) -> dict[str, object]:
     """Return what a program may want to read from the page; JSON, without a number that is not true."""
     return {
         "kvgauge": data.version,
@@ -101,6 +112,7 @@ def embedded(data: ReportData) -> dict[str, object]:
         "started_at": data.created,
         "complete": data.complete,
         "verdict": list(data.sentences),
+        "answers": embedded_answers(told),
         "points": [as_json(summary) for summary in data.summaries],
         "conformance": asdict(data.conformance) if data.conformance else None,
     }
