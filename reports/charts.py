@@ -83,10 +83,10 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
     Where an op has many pairs of memories, the first pair of every op comes first.
     """
     ordered = sorted(summaries, key=lambda summary: reading_order(summary.point))
-    colours = _colours(ordered)
+    coloured = colours(ordered)
     found: list[Chart] = []
     for group in _figures(ordered):
-        if lines := _lines(group, quantity, colours):
+        if lines := _lines(group, quantity, coloured):
             found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
     return found
 
@@ -137,14 +137,14 @@ def _caption(lines: Sequence[Line]) -> str:
     return " ".join(part for part in (f"n = {launches} launches per point.", bars, few) if part)
 
 
-def _colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
+def colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
     """Give each transport one colour, the same in all figures."""
     drawn = (summary.point for summary in summaries if _mark(summary, "throughput") or _mark(summary, "latency"))
     names = sorted({carrier(point) for point in drawn if point.transport != CEILING})
     return {name: 1 + index % COLOURS for index, name in enumerate(names)}
 
 
-def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[str, int]) -> tuple[Line, ...]:
+def _lines(summaries: Sequence[PointSummary], quantity: Quantity, coloured: dict[str, int]) -> tuple[Line, ...]:
     groups: dict[tuple[object, ...], list[PointSummary]] = {}
     for summary in summaries:
         groups.setdefault(_line_key(summary.point), []).append(summary)
@@ -153,7 +153,7 @@ def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[
         point = members[0].point
         runs = _runs([(summary.point.descriptor_bytes, _mark(summary, quantity)) for summary in members])
         if runs:
-            lines.append(Line(_label(point), colours.get(carrier(point), 0), point.pattern == "scattered", runs))
+            lines.append(Line(_label(point), coloured.get(carrier(point), 0), point.pattern == "scattered", runs))
     return tuple(lines)
 
 

@@ -21,6 +21,8 @@ from reports.answers import embedded as embedded_answers
 from reports.charts import charts
 from reports.devices import devices
 from reports.figures import draw
+from reports.figures_spread import draw_curves
+from reports.latencies import SHARES, latencies
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -78,7 +80,10 @@ def render(data: ReportData) -> str:
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
         timed=_timed(data),
+        latencies=latencies(data.summaries),
+        shares=SHARES,
         draw=draw,
+        draw_curves=draw_curves,
         figures_open=FIGURES_OPEN,
         figures_most=FIGURES_MOST,
         tables_open=TABLES_OPEN,
