@@ -19,8 +19,10 @@ from reports.advice import advice
 from reports.answers import answers
 from reports.answers import embedded as embedded_answers
 from reports.charts import charts
+from reports.costs import costs
 from reports.devices import devices
 from reports.figures import draw
+from reports.figures_costs import draw_stack
 from reports.figures_spread import draw_curves
 from reports.latencies import SHARES, latencies
 from reports.storage import storage
@@ -41,6 +43,7 @@ SECTIONS = (
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
+    ("costs", "What a transfer costs besides its bytes"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("set", "What to set"),
@@ -67,8 +70,10 @@ def render(data: ReportData) -> str:
     environment.filters["bytes"] = format_bytes
     matrix, places = devices(data.summaries), storage(data.summaries)
     advised = advice(data.summaries, data.transports, {fact.name: fact.value for fact in data.environment})
+    phase_costs = costs(data.summaries)
     told = answers(data, advised)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
+    shown |= {"costs": bool(phase_costs.stacks)}
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
@@ -80,6 +85,8 @@ def render(data: ReportData) -> str:
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
         timed=_timed(data),
+        costs=phase_costs,
+        draw_stack=draw_stack,
         latencies=latencies(data.summaries),
         shares=SHARES,
         draw=draw,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from perf.choice import choices
 from perf.identity import CEILING, reading_order, transfer_key
-from perf.percentiles import TAILS, Range, curve, first, slowest, tail
-from perf.words import NONE, Estimate, between, between_hosts, carrier, latency, pieces, what, workload
+from perf.percentiles import TAILS, curve, first, slowest, tail
+from perf.words import NONE, between, between_hosts, carrier, latency, pieces, what, workload
 from reports.charts import colours
+from reports.wording import ranged
 from suite.units import format_ns
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from perf.choice import Choice
     from perf.summary import PointSummary
+    from perf.words import Estimate
 
 MOST_CURVES = 6  # figures: models times ops
 SHARES = (10, 25, 50, 75, 90, 100)  # percent, of the table under a curve
@@ -95,23 +97,12 @@ def _row(one: PointSummary) -> Row:
         ceiling=one.point.transport == CEILING,
         times=(
             latency(one.latency_ns),
-            *(_estimate(tail(one.repetitions, name)) for name in TAILS),
-            _estimate(slowest(one.repetitions)),
+            *(ranged(tail(one.repetitions, name)) for name in TAILS),
+            ranged(slowest(one.repetitions)),
         ),
         first=f"{slow_start.median:.2g} \N{MULTIPLICATION SIGN}" if slow_start else NONE,
         samples=f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}",
     )
-
-
-def _estimate(found: Range | None) -> Estimate:
-    """Return the median over launches; the ends of the range name their unit only where it is another one."""
-    if found is None:
-        return Estimate(NONE)
-    value, ends = format_ns(found.median), [format_ns(found.least), format_ns(found.most)]
-    unit = value.partition(" ")[2]
-    if all(end.endswith(f" {unit}") for end in ends):
-        ends = [end.removesuffix(f" {unit}") for end in ends]
-    return Estimate(value, f"({ends[0]} to {ends[1]})" if found.launches > 1 else "")
 
 
 def _curves(choice: Choice, ordered: Sequence[PointSummary], coloured: dict[str, int]) -> Curves:

@@ -1,4 +1,4 @@
-"""Sentences that several sections share: how two contenders differ, and what one of them reached."""
+"""Words that several sections share: how two contenders differ, what one of them reached, a duration with its range."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import math
 from typing import TYPE_CHECKING
 
 from perf.choice import lead
-from perf.words import rate
+from perf.words import NONE, Estimate, rate
+from suite.units import format_ns
 
 if TYPE_CHECKING:
     from perf.choice import Contender
+    from perf.percentiles import Range
     from perf.summary import Interval
 
 _TWICE = 2.0  # from here on a factor says more than a percentage
@@ -29,6 +31,17 @@ def faster(first: Contender, second: Contender) -> str:
     pairs = len(first.points.keys() & second.points.keys())
     least = f" on each of {pairs} pairs at least" if pairs > 1 else ""
     return f"{first.name} is{least} {_by(found.ratio)} {second.name}"
+
+
+def ranged(found: Range | None) -> Estimate:
+    """Return `1.5 us (1.4 to 1.9)`: a duration's median over launches; the ends name their unit only where it is another one."""
+    if found is None:
+        return Estimate(NONE)
+    value, ends = format_ns(found.median), [format_ns(found.least), format_ns(found.most)]
+    unit = value.partition(" ")[2]
+    if all(end.endswith(f" {unit}") for end in ends):
+        ends = [end.removesuffix(f" {unit}") for end in ends]
+    return Estimate(value, f"({ends[0]} to {ends[1]})" if found.launches > 1 else "")
 
 
 def _by(found: Interval) -> str:
