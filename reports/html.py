@@ -24,6 +24,7 @@ from reports.devices import devices
 from reports.figures import draw
 from reports.figures_costs import draw_stack
 from reports.figures_spread import draw_curves
+from reports.fits import described
 from reports.latencies import SHARES, latencies
 from reports.storage import storage
 from suite.units import format_bytes
@@ -44,6 +45,7 @@ SECTIONS = (
     ("throughput", "Throughput"),
     ("latency", "Latency"),
     ("costs", "What a transfer costs besides its bytes"),
+    ("fit", "Fixed cost, cost per descriptor, bandwidth"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("set", "What to set"),
@@ -70,10 +72,10 @@ def render(data: ReportData) -> str:
     environment.filters["bytes"] = format_bytes
     matrix, places = devices(data.summaries), storage(data.summaries)
     advised = advice(data.summaries, data.transports, {fact.name: fact.value for fact in data.environment})
-    phase_costs = costs(data.summaries)
+    phase_costs, fitted = costs(data.summaries), described(data.summaries)
     told = answers(data, advised)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
-    shown |= {"costs": bool(phase_costs.stacks)}
+    shown |= {"costs": bool(phase_costs.stacks), "fit": bool(fitted.lines or fitted.refused)}
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
@@ -87,6 +89,7 @@ def render(data: ReportData) -> str:
         timed=_timed(data),
         costs=phase_costs,
         draw_stack=draw_stack,
+        fits=fitted,
         latencies=latencies(data.summaries),
         shares=SHARES,
         draw=draw,

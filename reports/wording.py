@@ -37,11 +37,17 @@ def ranged(found: Range | None) -> Estimate:
     """Return `1.5 us (1.4 to 1.9)`: a duration's median over launches; the ends name their unit only where it is another one."""
     if found is None:
         return Estimate(NONE)
-    value, ends = format_ns(found.median), [format_ns(found.least), format_ns(found.most)]
+    value = format_ns(found.median)
+    ends = " to ".join(bare(value, format_ns(found.least), format_ns(found.most)))
+    return Estimate(value, f"({ends})" if found.launches > 1 else "")
+
+
+def bare(value: str, *ends: str) -> tuple[str, ...]:
+    """Return `ends` without their unit if all have that of `value`: it need not be said three times."""
     unit = value.partition(" ")[2]
-    if all(end.endswith(f" {unit}") for end in ends):
-        ends = [end.removesuffix(f" {unit}") for end in ends]
-    return Estimate(value, f"({ends[0]} to {ends[1]})" if found.launches > 1 else "")
+    if unit and all(end.endswith(f" {unit}") for end in ends):
+        return tuple(end.removesuffix(f" {unit}") for end in ends)
+    return ends
 
 
 def _by(found: Interval) -> str:
