@@ -85,14 +85,14 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
     ordered = sorted(summaries, key=lambda summary: reading_order(summary.point))
     coloured = colours(ordered)
     found: list[Chart] = []
-    for group in _figures(ordered):
+    for group in by_figure(ordered):
         if lines := _lines(group, quantity, coloured):
-            found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
+            found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, title_of(group[0].point), lines))
     return found
 
 
-def _figures(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
-    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
+def by_figure(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
+    """Return the points, in reading order, of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
     ops: dict[tuple[str, str], dict[tuple[str, str, int, bool], list[PointSummary]]] = {}
     for one in ordered:
         pairs = ops.setdefault((one.point.workload, one.point.op), {})
@@ -108,7 +108,8 @@ def _pair_order(pair: tuple[str, str, int, bool]) -> tuple[object, ...]:
     return flows, hot, source == destination != HOST, source != HOST, source, destination != HOST, destination
 
 
-def _title(point: Point) -> str:
+def title_of(point: Point) -> str:
+    """Return what all points of a figure have in common."""
     title = f"{point.op.capitalize()}, {workload(point.workload)}{', hot' if point.pattern == 'hot' else ''}"
     return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 

@@ -23,9 +23,11 @@ from reports.costs import costs
 from reports.devices import devices
 from reports.figures import draw
 from reports.figures_costs import draw_stack
+from reports.figures_ratio import draw_ratios
 from reports.figures_spread import draw_curves
 from reports.fits import described
 from reports.latencies import SHARES, latencies
+from reports.ratios import ratios
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -44,6 +46,7 @@ SECTIONS = (
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
+    ("ratio", "Against the ceiling, with its noise"),
     ("costs", "What a transfer costs besides its bytes"),
     ("fit", "Fixed cost, cost per descriptor, bandwidth"),
     ("points", "All points"),
@@ -75,7 +78,8 @@ def render(data: ReportData) -> str:
     phase_costs, fitted = costs(data.summaries), described(data.summaries)
     told = answers(data, advised)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
-    shown |= {"costs": bool(phase_costs.stacks), "fit": bool(fitted.lines or fitted.refused)}
+    against = ratios(data.summaries)
+    shown |= {"ratio": bool(against), "costs": bool(phase_costs.stacks), "fit": bool(fitted.lines or fitted.refused)}
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
@@ -89,6 +93,8 @@ def render(data: ReportData) -> str:
         timed=_timed(data),
         costs=phase_costs,
         draw_stack=draw_stack,
+        ratios=against,
+        draw_ratios=draw_ratios,
         fits=fitted,
         latencies=latencies(data.summaries),
         shares=SHARES,

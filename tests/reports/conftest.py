@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def timed(summary: Callable[..., PointSummary]) -> Callable[..., PointSummary]:
             curve = tuple(took * (1 + index / 400) for index in range(1, min(samples, 200) + 1))
             found.append(
                 Repetition(
-                    launch=launch, throughput=rate, latency_ns=took, first_ns=1.2 * took, max_ns=int(2 * took), samples=samples,
+                    launch=launch, throughput=rate, latency_ns=took, first_ns=1.2 * took, max_ns=int(2 * took) if math.isfinite(took) else 0, samples=samples,
                     percentiles_ns=tails, quantiles_ns=curve, window_samples=samples // 2, posts=3 * samples // 2, phases_ns=phases,
                 )
             )  # fmt: skip
