@@ -28,6 +28,7 @@ from reports.figures_spread import draw_curves
 from reports.fits import described
 from reports.latencies import SHARES, latencies
 from reports.ratios import ratios
+from reports.recompute import recompute
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -49,6 +50,7 @@ SECTIONS = (
     ("ratio", "Against the ceiling, with its noise"),
     ("costs", "What a transfer costs besides its bytes"),
     ("fit", "Fixed cost, cost per descriptor, bandwidth"),
+    ("recompute", "Moving against recomputing"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("set", "What to set"),
@@ -78,8 +80,13 @@ def render(data: ReportData) -> str:
     phase_costs, fitted = costs(data.summaries), described(data.summaries)
     told = answers(data, advised)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
-    against = ratios(data.summaries)
-    shown |= {"ratio": bool(against), "costs": bool(phase_costs.stacks), "fit": bool(fitted.lines or fitted.refused)}
+    against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
+    shown |= {
+        "ratio": bool(against),
+        "recompute": bool(again),
+        "costs": bool(phase_costs.stacks),
+        "fit": bool(fitted.lines or fitted.refused),
+    }
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
@@ -94,6 +101,7 @@ def render(data: ReportData) -> str:
         costs=phase_costs,
         draw_stack=draw_stack,
         ratios=against,
+        recompute=again,
         draw_ratios=draw_ratios,
         fits=fitted,
         latencies=latencies(data.summaries),
