@@ -23,14 +23,16 @@ def draw_stack(stack: Stack) -> Markup:
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         axes = canvas.add_subplot()
-        for place, bar in enumerate(stack.bars):
-            left = 0.0
-            for part in bar.parts:
-                axes.barh(
-                    place, part.median_ns, left=left, height=0.62, color=colour(stack.colour(part.phase)),
-                    edgecolor=PAPER, linewidth=0.8,
-                )  # fmt: skip
-                left += part.median_ns
+        lefts = [0.0] * len(stack.bars)
+        for phase in stack.phases:
+            having = [(place, part.median_ns) for place, bar in enumerate(stack.bars) if (part := bar.of(phase))]
+            places, lengths = zip(*having, strict=True)
+            axes.barh(
+                places, lengths, left=[lefts[place] for place in places], height=0.62,
+                color=colour(stack.colour(phase)), edgecolor=PAPER, linewidth=0.8,
+            )  # fmt: skip
+            for place, length in having:
+                lefts[place] += length
         most = max(bar.total_ns for bar in stack.bars)
         axes.set_xlim(0, 1.03 * most)
         axes.set_ylim(len(stack.bars) - 0.5, -0.5)

@@ -107,7 +107,9 @@ def _rows(group: Sequence[PointSummary], coloured: dict[str, int]) -> tuple[Row,
         if one.point.transport == CEILING or key not in ceilings:
             continue
         measured = ratio(one, ceilings[key])
-        if measured and 0 < measured.median < _LARGEST:
+        if (
+            measured and measured.launches and 0 < measured.median < _LARGEST
+        ):  # without a launch in common nothing cancels out
             marks.setdefault(key, []).append(_mark(one.point, measured, coloured))
             points[key] = one.point
     labels = _labels(list(points.values()))

@@ -65,10 +65,10 @@ def test_without_a_ceiling_there_is_no_section(timed: Timed, summary: Timed) -> 
     assert ratios([timed(), summary(transport="copy", unit="head")]) == []
 
 
-def test_without_launches_there_is_a_ratio_and_no_interval(summary: Timed) -> None:
-    [figure] = ratios([summary(), summary(transport="copy")])
-    assert figure.rows[0].marks[0].told() == "1.00"
-    assert figure.rows[0].noise() == ""
+def test_only_launches_that_both_have_give_a_ratio(timed: Timed, summary: Timed) -> None:
+    assert ratios([summary(), summary(transport="copy")]) == []
+    [figure] = ratios([timed(rates=(3.0, 3.0)), timed(transport="copy")])
+    assert figure.rows[0].marks[0].told() == "0.59"
     assert "too few launches" in figure.caption
     assert draw_ratios(figure)
 
