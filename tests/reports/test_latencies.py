@@ -95,6 +95,7 @@ def test_the_table_under_a_curve_reads_from_it(timed: Timed) -> None:
     ]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("rates", [(5.0,), (5.0, 5.0, 5.0), (1e-9, 1e9), (1e300, 1e300)])
 def test_odd_times_are_a_page(timed: Timed, rates: tuple[float, ...]) -> None:
     page = render(report_data({}, [timed(rates=rates, **BLOCKS)], []))
