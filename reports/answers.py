@@ -82,26 +82,35 @@ def _real(summaries: Sequence[PointSummary]) -> Answer | None:
     moved = [one for one in summaries if one.launches or one.failed]
     if not moved:
         return None
-    wrong = sum(
-        (one.launches > 0 and not one.verified) or any(i.code == "wrong-bytes" for i in one.issues) for one in moved
-    )
-    checked = format_bytes(sum(one.verified_bytes for one in moved))
+    emulated = [one for one in moved if one.emulated]
+    played = f" The GPUs are not, for {_of(emulated, moved)}: emulated, where times mean nothing." if emulated else ""
+    sentence = f"{_bytes_are_right(moved)} {_wire(moved)}{played}"
+    return Answer("answer-real", "Is it real: which wire, and were the bytes checked?", sentence, "points")
+
+
+def _bytes_are_right(moved: Sequence[PointSummary]) -> str:
+    wrong = [
+        one for one in moved if (one.launches and not one.verified) or any(i.code == "wrong-bytes" for i in one.issues)
+    ]
+    checked = sum(one.verified_bytes for one in moved if one.launches)
+    if wrong:
+        return f"No: {_of(wrong, moved)} left wrong bytes."
+    if not checked:
+        return "No: no transfer was completed and checked."
+    lost = [one for one in moved if one.failed]
+    but = f"; {_of(lost, moved)} failed in at least one launch" if lost else ""
+    real = "The bytes are" if any(one.emulated for one in moved) else "Yes"
+    return f"{real}: after the transfers {format_bytes(checked)} were compared and every byte was right{but}."
+
+
+def _wire(moved: Sequence[PointSummary]) -> str:
     carried = [one for one in moved if one.launches and one.point.transport != CEILING]
     known = sorted({wire for one in carried for wire in one.wires if wire != "unknown"})
-    unknown = sum(not one.wires or "unknown" in one.wires for one in carried)
-    if wrong:
-        sentence = f"No: {_points(wrong)} of {len(moved)} left wrong bytes."
-    else:
-        lost = sum(one.failed > 0 for one in moved)
-        but = f"; {_points(lost)} failed in at least one launch" if lost else ""
-        sentence = f"Yes: after the transfers {checked} were compared and every byte was right{but}."
-    by = f"The wire, by the engine's own account: {', '.join(known)}." if known else "No wire is proven."
-    proof = f" For {_points(unknown)} of {len(carried)} the wire is not proven." if unknown and known else ""
-    played = sum(one.emulated for one in moved)
-    emulated = f" {_points(played)} of {len(moved)} moved on emulated GPUs, where times mean nothing." if played else ""
-    return Answer(
-        "answer-real", "Is it real: which wire, and were the bytes checked?", f"{sentence} {by}{proof}{emulated}", "points"
-    )  # fmt: skip
+    unknown = [one for one in carried if not one.wires or "unknown" in one.wires]
+    if not known:
+        return "No wire is proven."
+    proof = f" For {_of(unknown, carried)} the wire is not proven." if unknown else ""
+    return f"The wire, by the recorded evidence: {'; '.join(known)}.{proof}"
 
 
 def _limit(decided: Sequence[Choice]) -> Answer | None:
@@ -215,5 +224,5 @@ def _some(lines: Sequence[str]) -> tuple[str, ...]:
     return (*lines[:MOST_MORE], *([f"and {left} more"] if left > 0 else []))
 
 
-def _points(count: int) -> str:
-    return "1 point" if count == 1 else f"{count} points"
+def _of(some: Sequence[PointSummary], every: Sequence[PointSummary]) -> str:
+    return f"{len(some)} point{'s' if len(some) > 1 else ''} of {len(every)}"

@@ -77,16 +77,12 @@ def render(data: ReportData) -> str:
     environment.filters["bytes"] = format_bytes
     matrix, places = devices(data.summaries), storage(data.summaries)
     advised = advice(data.summaries, data.transports, {fact.name: fact.value for fact in data.environment})
-    phase_costs, fitted = costs(data.summaries), described(data.summaries)
     told = answers(data, advised)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
+    phases, lines = costs(data.summaries), described(data.summaries)
+    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
-    shown |= {
-        "ratio": bool(against),
-        "recompute": bool(again),
-        "costs": bool(phase_costs.stacks),
-        "fit": bool(fitted.lines or fitted.refused),
-    }
+    shown |= {"ratio": bool(against), "recompute": bool(again)}
     return environment.get_template("report.html.j2").render(
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
@@ -98,16 +94,16 @@ def render(data: ReportData) -> str:
         throughput=charts(data.summaries, "throughput"),
         latency=charts(data.summaries, "latency"),
         timed=_timed(data),
-        costs=phase_costs,
-        draw_stack=draw_stack,
-        ratios=against,
-        recompute=again,
-        draw_ratios=draw_ratios,
-        fits=fitted,
         latencies=latencies(data.summaries),
         shares=SHARES,
+        ratios=against,
+        costs=phases,
+        fits=lines,
+        recompute=again,
         draw=draw,
         draw_curves=draw_curves,
+        draw_ratios=draw_ratios,
+        draw_stack=draw_stack,
         figures_open=FIGURES_OPEN,
         figures_most=FIGURES_MOST,
         tables_open=TABLES_OPEN,

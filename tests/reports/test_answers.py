@@ -141,6 +141,13 @@ def test_wrong_bytes_are_told_first_and_checked_bytes_are_not_claimed(summary: O
     assert unchecked.startswith("No: 1 point of 1 left wrong bytes.")
 
 
+def test_a_run_in_which_all_failed_claims_no_byte(summary: One) -> None:
+    said = found([summary(launches=0, failed=6, verified=False, verified_bytes=0, throughput=None, wires=(), **BLOCKS)])
+    assert said["answer-real"].sentence == "No: no transfer was completed and checked. No wire is proven."
+    lost = found([summary(failed=2, **BLOCKS)])["answer-real"].sentence
+    assert "every byte was right; 1 point of 1 failed in at least one launch." in lost
+
+
 def test_an_unproven_wire_is_said(summary: One) -> None:
     both = [summary(**BLOCKS), summary(op="pull", wires=("unknown",), **BLOCKS)]
     assert "For 1 point of 2 the wire is not proven." in found(both)["answer-real"].sentence
@@ -150,7 +157,7 @@ def test_an_unproven_wire_is_said(summary: One) -> None:
 def test_emulated_points_answer_nothing_about_speed(summary: One) -> None:
     told = found([summary(emulated=True, throughput=at(123.4), **BLOCKS)])
     assert list(told) == ["answer-real"]
-    assert "1 point of 1 moved on emulated GPUs" in told["answer-real"].sentence
+    assert "The GPUs are not, for 1 point of 1: emulated" in told["answer-real"].sentence
     assert "123" not in told["answer-real"].sentence
 
 

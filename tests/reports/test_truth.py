@@ -118,9 +118,9 @@ def leaks(text: str) -> list[str]:
 
 def test_the_digits_would_be_found(emulated: list[PointSummary]) -> None:
     """The test can fail: the same points, not marked as emulated, show these digits in every place that is searched."""
-    marked = [replace(one, emulated=False) for one in emulated]
+    marked = [replace(one, emulated=False) for one in emulated[::5]]  # enough to find them, and few figures
     page = Text(render(report_data({}, marked, verdict(marked))))
-    assert len(leaks("\n".join(page.seen))) > 500
+    assert len(leaks("\n".join(page.seen))) > 300
     assert any(leaks(row) for row in page.rows)
     assert leaks(printed(marked))
     assert leaks("\n".join(verdict(marked)))
