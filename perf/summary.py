@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from perf.record import Issue, Point, Storage
+    from perf.limits import Share
+    from perf.record import Evidence, Issue, Point, Storage
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,9 @@ class PointSummary:
     issues: tuple[Issue, ...]  # distinct, INVALID first
     storage: Storage | None = None  # the file that a store, fetch or handoff went through
     repetitions: tuple[Repetition, ...] = ()  # one per launch that counts; none on the emulator
+    limit: Share | None = None  # of the ceiling that applies to its wire, working set and pages
+    evidence: tuple[Evidence, ...] = ()  # of the first launch that counts with each wire
+    phases_ns: Mapping[str, float] = field(default_factory=dict)  # phase -> median over launches; see the record
 
     @property
     def invalid(self) -> bool:
@@ -90,6 +94,8 @@ def withheld(summary: PointSummary) -> PointSummary:
         max_ns=None,
         ceiling_share=None,
         repetitions=(),
+        limit=None,
+        phases_ns={},
     )
 
 
@@ -100,7 +106,14 @@ def as_json(summary: PointSummary) -> dict[str, object]:
     del fields["repetitions"]
     issues = [issue.model_dump() for issue in summary.issues]
     storage = summary.storage.model_dump() if summary.storage else None
-    values = {**fields, "point": summary.point.model_dump(), "issues": issues, "storage": storage}
+    evidence = [one.model_dump() for one in summary.evidence]
+    values = {
+        **fields,
+        "point": summary.point.model_dump(),
+        "issues": issues,
+        "storage": storage,
+        "evidence": evidence,
+    }
     return {name: _json(value) for name, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from perf.choice import Choice, choices, lead
 from perf.identity import CEILING
 from perf.memory import HOST
-from perf.words import NONE, pieces, plain, rate, share
+from perf.words import NONE, pieces, plain, share
 from reports.wording import faster, moved_at
 from suite.units import format_bytes, format_rate
 
@@ -114,20 +114,28 @@ def _wire(moved: Sequence[PointSummary]) -> str:
 
 
 def _limit(decided: Sequence[Choice]) -> Answer | None:
-    """Tell what `copy` makes of the same bytes: the ceiling that was measured, not a law."""
-    told = []
-    for choice in decided:
-        one = choice.contenders[0].slowest
-        if one.ceiling_share and one.throughput and share(one.ceiling_share) != NONE:
-            reached = format_rate(one.throughput.median / one.ceiling_share)
-            told.append(
-                f"{choice.op}: {_ceiling(one)} reaches {reached} with the same bytes in the same pieces;"
-                f" {choice.contenders[0].name} is at {share(one.ceiling_share)} of it ({rate(one.throughput).value} GB/s)."
-            )
+    """Tell the ceiling that applies, and what `copy` makes of the same bytes: both were measured, neither is a law."""
+    told = [sentence for choice in decided if (sentence := _near(choice))]
     if not told:
         return None
     first, *more = told
-    return Answer("answer-limit", "What is the limit?", f"{first[:1].upper()}{first[1:]}", "throughput", _some(more))
+    section = "ceilings" if any(choice.contenders[0].slowest.limit for choice in decided) else "throughput"
+    return Answer("answer-limit", "What is the limit?", f"{first[:1].upper()}{first[1:]}", section, _some(more))
+
+
+def _near(choice: Choice) -> str:
+    one, name = choice.contenders[0].slowest, choice.contenders[0].name
+    parts = []
+    if one.limit:
+        parts.append(
+            f"{one.limit.name} reaches {format_rate(one.limit.gb_per_s)}, of which {name} has {share(one.limit.fraction)}"
+        )
+    if one.ceiling_share and one.throughput and share(one.ceiling_share) != NONE:
+        reached = format_rate(one.throughput.median / one.ceiling_share)
+        parts.append(
+            f"{_ceiling(one)} reaches {reached} with the same bytes in the same pieces, of which {name} has {share(one.ceiling_share)}"
+        )
+    return f"{choice.op}: {'; '.join(parts)}." if parts else ""
 
 
 def _ceiling(one: PointSummary) -> str:

@@ -14,7 +14,9 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.summary import as_json
+from perf.testimony import as_json as witness_json
 from perf.words import plain
+from reports import evidence
 from reports.advice import advice
 from reports.answers import answers
 from reports.answers import embedded as embedded_answers
@@ -43,6 +45,9 @@ SECTIONS = (
     ("tested", "What was tested, and where"),
     ("settings", "Settings"),
     ("conformance", "Conformance"),
+    ("evidence", "Which wire, and says who"),
+    ("ceilings", "How near to the ceilings"),
+    ("witness", "Beside ucx_perftest"),
     ("devices", "Between devices"),
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
@@ -87,6 +92,12 @@ def render(data: ReportData) -> str:
         data=data,
         sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
         groups=grouped(data.summaries),
+        carried=evidence.carried(data.summaries),
+        contradictions=evidence.contradictions(data.summaries),
+        error_handling=evidence.error_handling(data.summaries),
+        ceilings=evidence.ceilings(data.limits),
+        near=evidence.near(data.summaries),
+        witnesses=evidence.witnesses(data.testimonies),
         devices=matrix,
         storage=places,
         advised=advised,
@@ -120,6 +131,9 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "evidence": any(one.evidence for one in data.summaries),
+        "ceilings": bool(data.limits),
+        "witness": bool(data.testimonies),
         "conformance": data.conformance is not None,
     }
 
@@ -139,6 +153,8 @@ def embedded(data: ReportData, told: Sequence[Answer] = ()) -> dict[str, object]
         "verdict": list(data.sentences),
         "answers": embedded_answers(told),
         "points": [as_json(summary) for summary in data.summaries],
+        "ceilings": [asdict(one) for one in data.limits],
+        "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
     }
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from conformance.record import FILE, read_cases
 from perf.analysis import summarise
-from perf.reading import read_records
+from perf.limits import limits
+from perf.reading import RunRecords, read_run
+from perf.testimony import compared
 from perf.verdict import verdict
 from suite.errors import BadInput
 from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
@@ -27,10 +29,19 @@ def write_report(path: Path) -> Path:
     manifest = read_manifest(folder.manifest)
     tested = matrix(read_cases(path / FILE)) if (path / FILE).exists() else None
     measured = folder.samples.exists() or tested is None
-    records, notes = read_records(folder.samples) if measured else ([], [])
-    summaries = summarise(records)
+    found = read_run(folder.samples) if measured else RunRecords()
+    summaries = summarise(found.points, found.ceilings)
     sentences = verdict(summaries, selected_transports(manifest)) if measured else []
-    data = report_data(manifest, summaries, sentences, notes, run=path.resolve().name, conformance=tested)
+    data = report_data(
+        manifest,
+        summaries,
+        sentences,
+        found.notes,
+        run=path.resolve().name,
+        conformance=tested,
+        limits=limits(found.ceilings),
+        testimonies=compared(found.points, found.witnesses),
+    )
     write_whole(folder.report, render(data))
     return folder.report
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.record import Case
+from perf.limits import Share
 from perf.record import Issue
 from perf.summary import Interval
 from reports.advice import advice
@@ -96,7 +97,7 @@ def test_the_page_answers_the_six_questions_without_javascript(
     assert "every byte was right" in said["answer-real"]
     assert "cma" in said["answer-real"]
     assert "a plain copy between the two processes reaches 6.25 GB/s" in said["answer-limit"].replace("Push: ", "")
-    assert "ucx is at 96 % of it" in said["answer-limit"]
+    assert "of which ucx has 96 %" in said["answer-limit"]
     assert "theirs breaks a MUST in ENV-019 with DYN_KVBM_NIXL_BACKEND_UCX=y: not refused" in said["answer-broken"]
     assert "cache_transceiver_config:\n  backend: UCX" in said["answer-set"]
     assert "kvgauge run --out 'runs/a b'" in said["answer-reproduce"]
@@ -165,6 +166,12 @@ def test_the_limit_of_devices_is_the_driver_s_copy(summary: One) -> None:
     told = found([summary(source="cuda:0", destination="cuda:1", **BLOCKS)])
     assert "the driver's own copy" in told["answer-limit"].sentence
     assert "answer-limit" not in found([summary(ceiling_share=None, **BLOCKS)])
+
+
+def test_the_ceiling_that_applies_comes_first(summary: One) -> None:
+    told = found([summary(limit=Share("memory copy", 8.0, 0.625), **BLOCKS)])["answer-limit"]
+    assert told.sentence.startswith("Push: memory copy reaches 8 GB/s, of which nixl:UCX has 62 %; a plain copy")
+    assert told.section == "ceilings"
 
 
 def broken(*cases: Case) -> Answer:
