@@ -76,16 +76,25 @@ class Fit:
 
 def fits(summaries: Iterable[PointSummary]) -> list[Fit]:
     """Return a fit for each group that has enough shapes, in the order of points; real and verified points only."""
+    return [_fit(same) for same in _groups(summaries) if _shapes(same) >= MIN_SHAPES]
+
+
+def too_few(summaries: Iterable[PointSummary]) -> list[tuple[Point, int]]:
+    """Return a point of each group that has points enough and shapes too few, and how many shapes: merged descriptors are one."""
+    return [
+        (same[0].point, shapes)
+        for same in _groups(summaries)
+        if len(same) >= MIN_SHAPES and (shapes := _shapes(same)) < MIN_SHAPES
+    ]
+
+
+def _groups(summaries: Iterable[PointSummary]) -> list[list[PointSummary]]:
     groups: dict[tuple[object, ...], list[PointSummary]] = {}
     for one in summaries:
         sound = one.repetitions and one.verified and not one.emulated and not one.invalid
         if sound and one.wire_bytes and all(_time(rep, one) for rep in one.repetitions):
             groups.setdefault(_group(one.point), []).append(one)
-    return [
-        _fit(sorted(same, key=lambda one: point_key(one.point)))
-        for same in groups.values()
-        if _shapes(same) >= MIN_SHAPES
-    ]
+    return [sorted(same, key=lambda one: point_key(one.point)) for same in groups.values()]
 
 
 def solve(costs: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,16 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from perf.fit import WORST, fits
+from perf.fit import MIN_SHAPES, WORST, fits, too_few
 from perf.identity import CEILING, reading_order
-from perf.words import Estimate, between, between_hosts, piece, share
+from perf.words import Estimate, between, between_hosts, carrier, piece, share
 from reports.wording import bare
 from suite.units import format_bytes, format_ns, format_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from perf.fit import Coefficient, Fit
+    from perf.record import Point
     from perf.summary import PointSummary
 
 MOST_ROWS = 60  # of each table: every pair of many devices has a line
@@ -58,16 +59,17 @@ class Fits:
     left_out: int = 0
 
 
-def described(summaries: Iterable[PointSummary]) -> Fits:
+def described(summaries: Sequence[PointSummary]) -> Fits:
     """Return every fit of a run in words."""
     found = sorted(fits(summaries), key=lambda fit: (reading_order(fit.point)[2], fit.point.transport == CEILING,
                                                      fit.name, fit.point.pattern, fit.point.source, fit.point.destination))  # fmt: skip
     holding = [fit for fit in found if fit.holds and _finite(fit)]
     refused = [fit for fit in found if not (fit.holds and _finite(fit))]
+    few = too_few(summaries)
     predictions = [one for fit in holding for one in _predictions(fit)]
     return Fits(
         tuple(map(_line, holding[:MOST_ROWS])),
-        tuple(map(_refusal, refused[:MOST_ROWS])),
+        (*map(_refusal, refused[:MOST_ROWS]), *([_too_few(few)] if few else [])),
         tuple(predictions[:MOST_ROWS]),
         max(0, len(holding) - MOST_ROWS) + max(0, len(refused) - MOST_ROWS),
     )
@@ -81,7 +83,7 @@ def _line(fit: Fit) -> Line:
     return Line(
         transport=fit.name,
         ceiling=fit.point.transport == CEILING,
-        what=_what(fit),
+        what=_what(fit.point),
         fixed=_estimate(fit.fixed_ns, format_ns),
         descriptor=_estimate(fit.descriptor_ns, format_ns),
         bandwidth=_bandwidth(fit.byte_ns),
@@ -92,14 +94,23 @@ def _line(fit: Fit) -> Line:
 
 def _refusal(fit: Fit) -> str:
     return (
-        f"{fit.name}, {_what(fit)}: no such line. {piece(fit.worst_point).capitalize()} is {share(fit.worst)} away from the best one,"
+        f"{fit.name}, {_what(fit.point)}: no such line. {piece(fit.worst_point)} is {share(fit.worst)} away from the best one,"
         f" more than {share(WORST)}: its costs are not a fixed part, a part per descriptor and one bandwidth, so none is given."
     )
 
 
-def _what(fit: Fit) -> str:
-    where = between(fit.point)
-    told = f"{fit.point.op}, {fit.point.pattern}"
+def _too_few(found: Sequence[tuple[Point, int]]) -> str:
+    """Name all groups in one sentence: a run with contiguous blocks has one for each transport and op."""
+    named = [f"{carrier(point)}, {_what(point)} ({shapes})" for point, shapes in found[:MOST_ROWS]]
+    return (
+        f"No line for {'; '.join(named)}: {MIN_SHAPES} different pairs of posted descriptors and bytes are needed."
+        " What is merged or packed into one piece does not tell what a piece costs."
+    )
+
+
+def _what(point: Point) -> str:
+    where = between(point)
+    told = f"{point.op}, {point.pattern}"
     return told if where == between_hosts() else f"{told}, {where}"
 
 
@@ -140,7 +151,7 @@ def _prediction(fit: Fit, workload: str, one: PointSummary) -> Prediction:
     rate = one.throughput.median if one.throughput else 0.0
     return Prediction(
         fit.name,
-        _what(fit),
+        _what(fit.point),
         f"{workload}, {format_bytes(one.logical_bytes)} in {one.posted_descriptors} pieces: {piece(one.point)}",
         format_ns(took),
         format_ns(one.logical_bytes / rate) if rate else "",

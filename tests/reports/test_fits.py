@@ -58,6 +58,14 @@ def test_what_no_line_explains_is_refused_in_words(timed: Timed) -> None:
     [said] = found.refused
     assert said.startswith("nixl:UCX, push, scattered: no such line.")
     assert "more than 25 %" in said
+    assert " KiB" in said or " MiB" in said
+
+
+def test_what_packs_all_into_one_piece_says_why_it_has_no_line(timed: Timed) -> None:
+    """Two-sided UCX posts one descriptor whatever the KV cache is made of."""
+    [said] = described(lying_on(timed, transport="ucx", posted_descriptors=1)).refused
+    assert said.startswith("No line for ucx, push, scattered (3): 4 different pairs of posted descriptors")
+    assert described(lying_on(timed, posted_descriptors=1)[:2]).refused == ()
 
 
 @pytest.mark.parametrize("changes", [{"emulated": True}, {"verified": False}])
