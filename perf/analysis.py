@@ -17,6 +17,7 @@ import numpy as np
 from perf.identity import CEILING, PointKey, point_key, transfer_key
 from perf.limits import limits, share
 from perf.record import WRONG_BYTES, Issue
+from perf.repetition import repetition
 from perf.statistics import median_interval, percentiles, throughput, unsteadiness
 from perf.summary import PointSummary
 
@@ -90,8 +91,8 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
         emulated=emulated,
         ceiling_share=None,
         storage=shape.storage,
+        repetitions=tuple(map(repetition, timed)),
         evidence=_evidence(good),
-        phases_ns=_phases(timed),
         issues=_ordered(
             [
                 *_reported(launches),
@@ -111,14 +112,6 @@ def _evidence(good: Sequence[PointRecord]) -> tuple[Evidence, ...]:
         if record.evidence:
             first.setdefault(record.evidence.wire, record.evidence)
     return tuple(first[wire] for wire in sorted(first))
-
-
-def _phases(timed: Sequence[PointRecord]) -> dict[str, float]:
-    names = sorted({name for record in timed for name in record.phases_ns})
-    return {
-        name: statistics.median(record.phases_ns[name] for record in timed if name in record.phases_ns)
-        for name in names
-    }
 
 
 def _one_per_launch(group: Sequence[PointRecord]) -> list[PointRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +26,23 @@ class Interval:
     high: float | None
     confidence: float | None
     launches: int
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A point in one launch that counts. Launches of two points are paired by their number: they ran side by side."""
+
+    launch: int
+    throughput: float | None  # GB/s delivered
+    latency_ns: float  # median
+    first_ns: float  # median of the windows' first samples
+    max_ns: int
+    samples: int
+    percentiles_ns: Mapping[str, float]  # only those that enough samples of this launch lie beyond
+    quantiles_ns: tuple[float, ...]  # at most perf.percentiles.QUANTILES order statistics; the last is the maximum
+    window_samples: int
+    posts: int  # transfers that `phases_ns` add up over: all windows, with the warm-up
+    phases_ns: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -54,9 +71,9 @@ class PointSummary:
     ceiling_share: float | None  # throughput.median / that of `copy` with the same op, workload, pattern and unit
     issues: tuple[Issue, ...]  # distinct, INVALID first
     storage: Storage | None = None  # the file that a store, fetch or handoff went through
+    repetitions: tuple[Repetition, ...] = ()  # one per launch that counts; none on the emulator
     limit: Share | None = None  # of the ceiling that applies to its wire, working set and pages
     evidence: tuple[Evidence, ...] = ()  # of the first launch that counts with each wire
-    phases_ns: Mapping[str, float] = field(default_factory=dict)  # phase -> median over launches; see the record
 
     @property
     def invalid(self) -> bool:
@@ -75,15 +92,16 @@ def withheld(summary: PointSummary) -> PointSummary:
         percentiles_ns={},
         max_ns=None,
         ceiling_share=None,
+        repetitions=(),
         limit=None,
-        phases_ns={},
     )
 
 
 def as_json(summary: PointSummary) -> dict[str, object]:
-    """Return a summary as plain JSON values, without a number that is not true."""
-    summary = withheld(summary)
+    """Return a summary as plain JSON values, without a number that is not true, and without its launches one by one."""
+    summary = replace(withheld(summary), repetitions=())
     fields = asdict(summary)
+    del fields["repetitions"]
     issues = [issue.model_dump() for issue in summary.issues]
     storage = summary.storage.model_dump() if summary.storage else None
     evidence = [one.model_dump() for one in summary.evidence]

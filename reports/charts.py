@@ -84,16 +84,16 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
     Where an op has many pairs of memories, the first pair of every op comes first.
     """
     ordered = sorted(summaries, key=lambda summary: reading_order(summary.point))
-    colours = _colours(ordered)
+    coloured = colours(ordered)
     found: list[Chart] = []
-    for group in _figures(ordered):
-        if lines := _lines(group, quantity, colours):
-            found.append(chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
+    for group in by_figure(ordered):
+        if lines := _lines(group, quantity, coloured):
+            found.append(chart(f"{quantity}-{len(found) + 1}", quantity, title_of(group[0].point), lines))
     return found
 
 
-def _figures(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
-    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
+def by_figure(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
+    """Return the points, in reading order, of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
     ops: dict[tuple[str, str], dict[tuple[str, str, int, bool], list[PointSummary]]] = {}
     for one in ordered:
         pairs = ops.setdefault((one.point.workload, one.point.op), {})
@@ -109,7 +109,8 @@ def _pair_order(pair: tuple[str, str, int, bool]) -> tuple[object, ...]:
     return flows, hot, source == destination != HOST, source != HOST, source, destination != HOST, destination
 
 
-def _title(point: Point) -> str:
+def title_of(point: Point) -> str:
+    """Return what all points of a figure have in common."""
     title = f"{point.op.capitalize()}, {workload(point.workload)}{', hot' if point.pattern == 'hot' else ''}"
     return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 
@@ -139,14 +140,14 @@ def _caption(lines: Sequence[Line]) -> str:
     return " ".join(part for part in (f"n = {launches} launches per point.", bars, few) if part)
 
 
-def _colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
+def colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
     """Give each transport one colour, the same in all figures."""
     drawn = (summary.point for summary in summaries if mark_of(summary, "throughput") or mark_of(summary, "latency"))
     names = sorted({carrier(point) for point in drawn if point.transport != CEILING})
     return {name: 1 + index % COLOURS for index, name in enumerate(names)}
 
 
-def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[str, int]) -> tuple[Line, ...]:
+def _lines(summaries: Sequence[PointSummary], quantity: Quantity, coloured: dict[str, int]) -> tuple[Line, ...]:
     groups: dict[tuple[object, ...], list[PointSummary]] = {}
     for summary in summaries:
         groups.setdefault(_line_key(summary.point), []).append(summary)
@@ -155,7 +156,7 @@ def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[
         point = members[0].point
         runs = joined([(summary.point.descriptor_bytes, mark_of(summary, quantity)) for summary in members])
         if runs:
-            lines.append(Line(_label(point), colours.get(carrier(point), 0), point.pattern == "scattered", runs))
+            lines.append(Line(_label(point), coloured.get(carrier(point), 0), point.pattern == "scattered", runs))
     return tuple(lines)
 
 

@@ -14,11 +14,21 @@ from markupsafe import Markup
 from perf.rows import grouped
 from perf.words import plain
 from reports import evidence
+from reports.advice import advice_of
+from reports.answers import answers
 from reports.charts import charts
+from reports.costs import costs
 from reports.devices import devices
 from reports.downloads import downloads
 from reports.figures import draw
+from reports.figures_costs import draw_stack
+from reports.figures_ratio import draw_ratios
+from reports.figures_spread import draw_curves
+from reports.fits import described
 from reports.json_report import summary
+from reports.latencies import SHARES, latencies
+from reports.ratios import ratios
+from reports.recompute import recompute
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -37,8 +47,13 @@ SECTIONS = (
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
+    ("ratio", "Against the ceiling, with its noise"),
+    ("costs", "What a transfer costs besides its bytes"),
+    ("fit", "Fixed cost, cost per descriptor, bandwidth"),
+    ("recompute", "Moving against recomputing"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("set", "What to set"),
     ("environment", "Environment"),
     ("reading", "How to read this"),
     ("reproduce", "How to reproduce"),
@@ -68,29 +83,48 @@ def render(data: ReportData) -> str:
     """Return the page."""
     embedded = summary(data)
     matrix, places = devices(data.summaries), storage(data.summaries)
-    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
-    page = page_environment().get_template("report.html.j2")
-    return page.render(
-        data=data,
-        sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
-        groups=grouped(data.summaries),
-        carried=evidence.carried(data.summaries),
-        contradictions=evidence.contradictions(data.summaries),
-        error_handling=evidence.error_handling(data.summaries),
-        ceilings=evidence.ceilings(data.limits),
-        near=evidence.near(data.summaries),
-        witnesses=evidence.witnesses(data.testimonies),
-        devices=matrix,
-        storage=places,
-        throughput=charts(data.summaries, "throughput"),
-        latency=charts(data.summaries, "latency"),
-        timed=_timed(data),
-        draw=draw,
-        figures_open=FIGURES_OPEN,
-        figures_most=FIGURES_MOST,
-        tables_open=TABLES_OPEN,
-        embedded=embedded,
-        downloads=downloads(data, embedded),
+    advised = advice_of(data)
+    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
+    phases, lines = costs(data.summaries), described(data.summaries)
+    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
+    against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
+    shown |= {"ratio": bool(against), "recompute": bool(again)}
+    return (
+        page_environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
+            groups=grouped(data.summaries),
+            carried=evidence.carried(data.summaries),
+            contradictions=evidence.contradictions(data.summaries),
+            error_handling=evidence.error_handling(data.summaries),
+            ceilings=evidence.ceilings(data.limits),
+            near=evidence.near(data.summaries),
+            witnesses=evidence.witnesses(data.testimonies),
+            devices=matrix,
+            storage=places,
+            advised=advised,
+            answers=answers(data, advised),
+            throughput=charts(data.summaries, "throughput"),
+            latency=charts(data.summaries, "latency"),
+            timed=_timed(data),
+            latencies=latencies(data.summaries),
+            shares=SHARES,
+            ratios=against,
+            costs=phases,
+            fits=lines,
+            recompute=again,
+            draw=draw,
+            draw_curves=draw_curves,
+            draw_ratios=draw_ratios,
+            draw_stack=draw_stack,
+            figures_open=FIGURES_OPEN,
+            figures_most=FIGURES_MOST,
+            tables_open=TABLES_OPEN,
+            embedded=embedded,
+            downloads=downloads(data, embedded),
+        )
     )
 
 

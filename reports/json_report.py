@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from perf.summary import as_json
 from perf.testimony import as_json as witness_json
+from reports.advice import advice_of
+from reports.answers import answers, embedded
 
 if TYPE_CHECKING:
     from reports.data import ReportData
@@ -29,6 +31,7 @@ def summary(data: ReportData) -> dict[str, object]:
         "started_at": data.created,
         "complete": data.complete,
         "verdict": list(data.sentences),
+        "answers": embedded(answers(data, advice_of(data))),
         "points": [as_json(one) for one in data.summaries],
         "ceilings": [asdict(one) for one in data.limits],
         "witness": [witness_json(one) for one in data.testimonies],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from perf.identity import CEILING
 from perf.rows import row
 from perf.words import NONE, PLAIN_MESSAGES, workload
+from reports.advice import advice_of
 from reports.markdown_text import block, code, table, text
 from suite.units import format_bytes
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from perf.summary import PointSummary
+    from reports.advice import Advice
     from reports.data import Problem, ReportData
 
 LONGEST = 60_000  # characters; GitHub takes a comment of 65,536
@@ -28,7 +30,13 @@ _BROKEN = {"fail": "breaks a MUST", "warn": "breaks a SHOULD", "error": "could n
 def render(data: ReportData) -> str:
     """Return the report as Markdown: the verdict, the KV caches that were moved, problems, settings, how to reproduce."""
     head = list(_head(data))
-    tail = [*_problems(data.problems), *_broken(data), *_settings(data), *_reproduce(data)]
+    tail = [
+        *_problems(data.problems),
+        *_broken(data),
+        *_settings(data),
+        *_what_to_set(advice_of(data)),
+        *_reproduce(data),
+    ]
     points = _points(_shown(data.summaries), data, LONGEST - _length([*head, *tail]))
     return "\n\n".join(_fitting([*head, *points, *tail])) + "\n"
 
@@ -153,6 +161,13 @@ def _settings(data: ReportData) -> Iterable[str]:
         yield "#### Settings"
         yield f"Measured: {', '.join(text(name) for name in data.transports[:_SENTENCES])}, which the settings select."
         yield _list([text(one) for one in data.why], _SENTENCES, "more are in the report")
+
+
+def _what_to_set(advised: Advice | None) -> Iterable[str]:
+    if advised:
+        yield "#### What to set"
+        yield text(advised.sentence, 1_000)
+        yield from (block(lines) for lines in (advised.exports, advised.engine) if lines)
 
 
 def _reproduce(data: ReportData) -> Iterable[str]:

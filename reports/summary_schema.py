@@ -66,7 +66,6 @@ class PointSummary(_Closed):
     storage: Storage | None
     limit: Share | None = Field(description="of the ceiling of its wire, working set and pages")
     evidence: list[Evidence]
-    phases_ns: dict[str, float]
 
 
 class Ceiling(_Closed):
@@ -133,6 +132,7 @@ class Summary(_Closed):
     started_at: str
     complete: bool
     verdict: list[str]
+    answers: dict[str, str] = Field(description="answer-faster, answer-real, ...: as far as the data answers them")
     points: list[PointSummary]
     ceilings: list[Ceiling]
     witness: list[Witness]

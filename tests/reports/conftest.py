@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perf.record import Issue, Storage
+from perf.statistics import median_interval
+from perf.summary import Repetition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +64,33 @@ def beside(summary: Callable[..., PointSummary], interval: Callable[..., Any]) -
             for op, where in ways
         ]  # fmt: skip
         return [*network, *storage]
+
+    return build
+
+
+@pytest.fixture
+def timed(summary: Callable[..., PointSummary]) -> Callable[..., PointSummary]:
+    """Return a point with six launches: `rates` in GB/s, one a launch; other fields by name."""
+
+    def build(
+        rates: tuple[float, ...] = (5.0, 5.1, 4.9, 5.2, 4.8, 5.0), samples: int = 8, **changes: Any
+    ) -> PointSummary:
+        phases = changes.pop("phases_ns", {"open": 15_000_000, "connect": 6_000_000, "first_transfer": 12_000_000})
+        bare = summary(**changes)
+        found = []
+        for launch, rate in enumerate(rates):
+            took = bare.logical_bytes / rate
+            tails = {"p90": 1.1 * took, "p99": 1.5 * took} if samples >= 1_000 else {}
+            curve = tuple(took * (1 + index / 400) for index in range(1, min(samples, 200) + 1))
+            found.append(
+                Repetition(
+                    launch=launch, throughput=rate, latency_ns=took, first_ns=1.2 * took, max_ns=int(2 * took) if math.isfinite(took) else 0, samples=samples,
+                    percentiles_ns=tails, quantiles_ns=curve, window_samples=samples // 2, posts=3 * samples // 2, phases_ns=phases,
+                )
+            )  # fmt: skip
+        throughput = changes.get("throughput") or median_interval(rates)
+        latency = median_interval([one.latency_ns for one in found])
+        return replace(bare, repetitions=tuple(found), throughput=throughput, latency_ns=latency)
 
     return build
 

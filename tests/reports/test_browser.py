@@ -28,7 +28,7 @@ document.title = root.scrollWidth + " of " + root.clientWidth;
 
 
 @pytest.fixture
-def page(summary, grid, beside, tmp_path):
+def page(summary, grid, beside, timed, tmp_path):
     sizes = [(unit, size) for unit, size in (("head", 8 << 10), ("page", 64 << 10), ("block", 4 << 20))]
     summaries = [
         summary(transport=name, unit=unit, descriptor_bytes=size, descriptors=(64 << 20) // size)
@@ -36,8 +36,17 @@ def page(summary, grid, beside, tmp_path):
         for unit, size in sizes
     ]
     summaries += [*grid(4), *grid(4, transport="copy"), *beside(), *beside("cuda:0", "host", emulated=True)]
+    model = "llama-3.1-8b"
+    shapes = [sizes[0], sizes[-1], ("bytes", 8), ("bytes", 4096)]
+    summaries += [
+        timed(transport=name, op="pull", workload="bytes" if unit == "bytes" else model, unit=unit, descriptor_bytes=size,
+              descriptors=1 if unit == "bytes" else (64 << 20) // size, phases_ns={"open": 9_000_000, "gather": 8_000_000, "scatter": 70_000})
+        for name in ("ucx", "copy")
+        for unit, size in shapes
+    ]  # fmt: skip
+    spec = {"spec": {"kv": [{"model": model, "dtype": "bf16"}]}, "command": ["kvgauge", "run"], "machine": {"cpu": "x"}}
     path = tmp_path / "report.html"
-    path.write_text(render(report_data({}, summaries, ["A sentence."], run="run")), encoding="utf-8")
+    path.write_text(render(report_data(spec, summaries, ["A sentence."], run="run")), encoding="utf-8")
     return path
 
 
@@ -54,7 +63,8 @@ def test_the_page_is_whole_without_scripts(page):
     assert "default-src &#39;none&#39;" in document or "default-src 'none'" in document
     assert "A sentence." in document
     assert document.count("<svg") >= 2
-    assert 'id="points"' in document
+    for section in ("points", "ratio", "costs", "fit", "recompute", "set", "answer-faster"):
+        assert f'id="{section}"' in document
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1200, 0), (1200, 1), (400, 0)])

@@ -46,7 +46,7 @@ def full(manifest: dict[str, object], summaries: list[PointSummary], summary: Ca
     )
     rich = summary(
         op="store", destination="file", storage=Storage(filesystem="ext4", io="direct", cached_before=[0]),
-        limit=Share("DRAM", 9.0, 0.5), evidence=(Evidence(wire="cma", source="UCX"),), phases_ns={"open": 1.5},
+        limit=Share("DRAM", 9.0, 0.5), evidence=(Evidence(wire="cma", source="UCX"),),
     )  # fmt: skip
     witnessed = Witnessed(rich.point, interval(1.0), ("cma",), "ucp_put_bw", interval(2.0), ("cma",), interval(0.5),
                           "1.22", "ucx_perftest", ("slow",))  # fmt: skip

@@ -86,10 +86,8 @@ def test_it_has_what_decides(manifest: dict[str, object], summaries: list[PointS
     said = render(report_data(manifest, summaries, ["It is faster.", "And more."], run="monday"))
     assert said.startswith("### KV-cache transfer: monday\n\n1 of 75 points was moved on emulated GPUs")
     assert "\n\n**It is faster.**\n\n- And more.\n\n75 points · 1 with failures · 9 launches · " in said
-    assert (
-        "| push a-model, page 64 KiB scattered | nixl:UCX | cma | 4.9 [4.7, 5.15] | 6.85 ms [6.57, 7.19] | 80 % | 1.25 GiB ✓ |"
-        in said
-    )
+    ours = "| 5.51 [5.29, 5.79] | 6.08 ms [5.84, 6.39] | 90 % | 1.25 GiB ✓ |"
+    assert f"| push a-model, page 64 KiB scattered | ucx | cma {ours}" in said
     assert "| copy |" not in said
     assert "| copy |" in render(
         report_data({}, [one for one in summaries if one.point.transport == "copy"], [])
@@ -97,6 +95,8 @@ def test_it_has_what_decides(manifest: dict[str, object], summaries: list[PointS
     assert "**INVALID** Two launches used different wires: cma and tcp: push a-model" in said
     assert f"mooncake:tcp | unknown{f' | {NONE}' * 4} |" in said
     assert "UCX is the default." in said
+    assert "#### What to set\n\n" in said
+    assert "```text\ncache_transceiver_config:\n  backend: " in said
     assert "```text\nkvgauge run --out 'runs/a b'\n```" in said
     assert "40 more points are in the report" in said  # plain messages, copy
     assert kinds(said) & MARKUP == set()
