@@ -39,6 +39,7 @@ _STYLE = {
     "text.parse_math": False,
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_DPI = 72  # of SVG: a point is a pixel
 _FEW_DECADES = 2.5  # below it powers of ten alone leave an axis bare
 
 
@@ -51,12 +52,16 @@ def drawn(
     identity: str, title: str, description: str, paint: Callable[[Figure], None], inches: tuple[float, float]
 ) -> Markup:
     """Return what `paint` draws as one `<svg>` element with a name, a description and ids of its own."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.style import context
 
     with context(["default", _STYLE]):  # whatever matplotlibrc the user has, the figure is the same
-        figure = Figure(figsize=inches, layout="constrained")
+        figure = Figure(figsize=inches, dpi=_DPI)
+        FigureCanvasSVG(figure)
         paint(figure)
+        ConstrainedLayoutEngine().execute(figure)  # once: as the figure's own engine it would draw all of it twice
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_METADATA)
     inlined = _inlined(buffer.getvalue(), identity, title, description)
