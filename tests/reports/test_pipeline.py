@@ -156,7 +156,7 @@ def known(line: Line, run_folder: Run) -> Parts:
     return Parts(html.render(read_report(run_folder(lines, "known"))))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(lines=st.lists(changes(), min_size=1, max_size=3))
 def test_whatever_a_record_says_each_form_is_whole(lines: list[dict[str, Any]], line: Line, run_folder: Run) -> None:
     check_others(read_report(run_folder(line(n % 2, **changed) for n, changed in enumerate(lines))))
@@ -176,7 +176,7 @@ FIELDS = ("launch", "position", "durations_ns", "delivered_ns", "window_samples"
           "flows", "phases_ns", "schema", "verified")  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(field=st.sampled_from(FIELDS), odd=ODD, inner=st.booleans())
 def test_an_odd_number_is_refused_or_harmless(
     field: str, odd: Any, *, inner: bool, line: Line, run_folder: Run
