@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from perf.words import plain
+from reports.marks import marker
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.transforms import Transform
 
     from reports.charts import Chart, Line
 
@@ -42,6 +45,9 @@ _STYLE = {
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LABEL_ROOM = 0.16  # of the axis: closer labels would overlap
+_ASIDE_POINTS = 4.5  # from one line to the next, if all have room in
+_ASIDE_MOST_POINTS = 24.0  # from the first to the last, or neighbouring sizes would mix
+_POINTS_PER_INCH = 72
 _FEW_DECADES = 2.5  # below it powers of ten alone leave an axis bare
 
 
@@ -55,7 +61,7 @@ def draw(chart: Chart) -> Markup:
         axes = figure.add_subplot()
         _dress(axes, chart)
         for line in sorted(chart.lines, key=lambda line: not line.ceiling):
-            _draw_line(axes, line)
+            _draw_line(axes, line, axes.transData + _aside(figure, line, chart.lines))
         buffer = io.StringIO()
         figure.savefig(buffer, format="svg", transparent=True, metadata=_NO_METADATA)
     return Markup(_inlined(buffer.getvalue(), chart))  # noqa: S704  matplotlib's own markup; foreign text is escaped
@@ -119,7 +125,16 @@ def _duration_axis(axes: Axes, least: float, most: float) -> None:
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: format_ns(value)))
 
 
-def _draw_line(axes: Axes, line: Line) -> None:
+def _aside(figure: Figure, line: Line, lines: Sequence[Line]) -> Transform:
+    """Return how far aside a line is drawn: a little each, or the bars of one size would hide each other."""
+    from matplotlib.transforms import ScaledTranslation
+
+    step = min(_ASIDE_POINTS, _ASIDE_MOST_POINTS / len(lines))
+    points = step * (lines.index(line) - (len(lines) - 1) / 2)
+    return ScaledTranslation(points / _POINTS_PER_INCH, 0, figure.dpi_scale_trans)
+
+
+def _draw_line(axes: Axes, line: Line, where: Transform) -> None:
     colour = _CEILING if line.ceiling else f"#0101a{line.colour}"
     for run in line.runs:
         axes.plot(
@@ -128,14 +143,24 @@ def _draw_line(axes: Axes, line: Line) -> None:
             color=colour,
             linestyle=(0, (5, 3)) if line.ceiling else "-",
             linewidth=1.4,
-            marker="s" if line.hollow else "o",
-            markersize=5,
+            marker=marker(line.colour),
+            markersize=6.5,
             markerfacecolor=_PAPER if line.hollow else colour,
             markeredgewidth=1.3,
+            transform=where,
         )
     for mark in line.marks:
         if mark.low is not None and mark.high is not None:
-            axes.plot([mark.x_bytes] * 2, [mark.low, mark.high], color=colour, linewidth=1.4, marker="_", markersize=6)
+            axes.plot(
+                [mark.x_bytes] * 2,
+                [mark.low, mark.high],
+                color=colour,
+                linewidth=1.2,
+                marker="_",
+                markersize=5,
+                zorder=1.9,  # under the lines and marks
+                transform=where,
+            )
 
 
 def _inlined(svg: str, chart: Chart) -> str:

@@ -1,4 +1,4 @@
-"""One HTML file: offline, without JavaScript, the same bytes for the same data.
+"""One HTML file: offline, complete without JavaScript, the same bytes for the same data.
 
 A section is a template in `templates/sections`; every value that a template
 prints passes `plain` and is escaped, so no string of a run can become markup.
@@ -18,6 +18,8 @@ from perf.words import plain
 from reports.charts import charts
 from reports.devices import devices
 from reports.figures import draw
+from reports.marks import SHAPES, polygon
+from reports.script import policy, script
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -56,6 +58,8 @@ def render(data: ReportData) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["bytes"] = format_bytes
+    code = script()
+    environment.globals |= {"script": code, "policy": policy(code), "shapes": [polygon(n) for n in range(len(SHAPES))]}
     matrix, places = devices(data.summaries), storage(data.summaries)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
     return environment.get_template("report.html.j2").render(
