@@ -91,7 +91,7 @@ def report(
             for op in ("push", "pull")
             for unit, size in sizes
         ]  # fmt: skip
-        return [*points, *grid(4), *grid(4, transport="copy"), *beside()]
+        return [*points, *grid(2), *grid(2, transport="copy"), *beside()]
 
     def tested() -> Any:
         names = [
