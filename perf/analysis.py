@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from perf.identity import CEILING, PointKey, point_key, transfer_key
+from perf.limits import limits, share
 from perf.record import WRONG_BYTES, Issue
+from perf.repetition import repetition
 from perf.statistics import median_interval, percentiles, throughput, unsteadiness
 from perf.summary import PointSummary
 
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from typing import Literal
 
-    from perf.record import PointRecord
+    from perf.asides import CeilingRecord
+    from perf.record import Evidence, PointRecord
     from perf.summary import Interval
 
 MIN_LAUNCHES = 6  # for an interval with 95 % confidence
@@ -35,12 +38,14 @@ _ABOVE = (
 )
 
 
-def summarise(records: Iterable[PointRecord]) -> list[PointSummary]:
-    """Return one summary per point, in the canonical order of points."""
+def summarise(records: Iterable[PointRecord], ceilings: Iterable[CeilingRecord] = ()) -> list[PointSummary]:
+    """Return one summary per point, in the canonical order of points, beside the `ceilings` of the same run."""
     groups: defaultdict[PointKey, list[PointRecord]] = defaultdict(list)
     for record in records:
         groups[point_key(record.point)].append(record)
-    return _with_ceilings([_summary(groups[key]) for key in sorted(groups)])
+    found = limits(ceilings)
+    summaries = _with_ceilings([_summary(groups[key]) for key in sorted(groups)])
+    return [replace(one, limit=share(one, found)) for one in summaries]
 
 
 def counts(record: PointRecord) -> bool:
@@ -60,7 +65,7 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
     # on the emulator durations are stored, never shown: no rate, no ratio, no ceiling
     emulated = any(record.emulated for record in launches)
     timed = [] if emulated else good
-    rates = [rate for record in timed if (rate := _rate(record)) is not None]
+    rates = [rate for record in timed if (rate := launch_rate(record)) is not None]
     latencies = [statistics.median(record.durations_ns) for record in timed if record.durations_ns]
     durations = np.concatenate(
         [np.asarray(record.durations_ns, np.int64) for record in timed] or [np.empty(0, np.int64)]
@@ -86,6 +91,8 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
         emulated=emulated,
         ceiling_share=None,
         storage=shape.storage,
+        repetitions=tuple(map(repetition, timed)),
+        evidence=_evidence(good),
         issues=_ordered(
             [
                 *_reported(launches),
@@ -96,6 +103,15 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
             ]
         ),
     )
+
+
+def _evidence(good: Sequence[PointRecord]) -> tuple[Evidence, ...]:
+    """Return one account of each wire that was seen."""
+    first: dict[str, Evidence] = {}
+    for record in good:
+        if record.evidence:
+            first.setdefault(record.evidence.wire, record.evidence)
+    return tuple(first[wire] for wire in sorted(first))
 
 
 def _one_per_launch(group: Sequence[PointRecord]) -> list[PointRecord]:
@@ -112,7 +128,8 @@ def _latest(same: Sequence[PointRecord]) -> PointRecord:
     return max(same, key=lambda record: (record.started_at, record.model_dump_json()))
 
 
-def _rate(record: PointRecord) -> float | None:
+def launch_rate(record: PointRecord) -> float | None:
+    """Return the throughput of a launch in GB/s, until delivered; None where no time passed."""
     windows = record.delivered_ns
     return throughput(record.logical_bytes * record.window_samples * len(windows), windows)
 

@@ -65,13 +65,15 @@ def measuring(command: Callable[..., None]) -> Callable[..., None]:
 def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     """Measure a sweep on this machine; the report is `kvgauge report`'s.
 
-    SPEC is a TOML file or a preset: quick (the default), standard, ucx-multi-gpu, gds,
-    gpu-check (five minutes on a GPU node) or emulated.
+    SPEC is a TOML file or a preset: quick (the default), standard, engines (NIXL, UCX and
+    Mooncake beside ucx_perftest), error-handling, ucx-multi-gpu, gds, gpu-check (five
+    minutes on a GPU node) or emulated.
 
     \b
     Examples:
       kvgauge sweep
       kvgauge sweep standard --out runs/monday --seed 7
+      kvgauge sweep engines --require cma
       kvgauge sweep emulated --emulated-gpus 4
       kvgauge sweep --resume runs/monday
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
@@ -158,15 +160,15 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
-    from perf.reading import read_records
+    from perf.reading import read_run
     from perf.require import judge
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
     from suite.run import manifest
 
-    records, _ = read_records(folder.samples)
-    summaries = summarise(records)
+    run = read_run(folder.samples)
+    records, summaries = run.points, summarise(run.points, run.ceilings)
     judgement = judge(records, require) if require else None
     sentences = [
         *(judgement.sentences() if judgement else ()),

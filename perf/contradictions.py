@@ -28,17 +28,26 @@ _UCX = ("nixl:UCX", "ucx")
 
 
 def contradictions(
-    point: Point, evidence: Evidence, *, tls: str | None, window_bytes: int, network: Sequence[Mapping[str, int]]
+    point: Point,
+    evidence: Evidence,
+    *,
+    tls: str | None,
+    window_bytes: int,
+    network: Sequence[Mapping[str, int]],
+    tcp_bytes: Sequence[int],
 ) -> list[Issue]:
     """Return what excludes what the evidence says.
 
     `tls` is `UCX_TLS` of the workers, `window_bytes` what each window moved, `network`
-    what each timed window added to the bytes sent by every interface.
+    what each timed window added to the bytes sent by every interface, `tcp_bytes` to those
+    of the initiator's own connections: an interface also carries what others send.
     """
     wires = set(evidence.wire.split(" + "))
     if evidence.wire == "unknown":
         return []
-    found = [_not_allowed(point, wires, tls), _not_named(point, wires), _kernel_disagrees(wires, window_bytes, network)]
+    found = [_not_allowed(point, wires, tls), _not_named(point, wires)]
+    if window_bytes >= _ENOUGH:
+        found += [_too_little(wires, window_bytes, network), _hidden(wires, window_bytes, tcp_bytes)]
     return [Issue(level="INVALID", code="contradiction", message=text[:2_000]) for text in found if text]
 
 
@@ -63,19 +72,26 @@ def _not_named(point: Point, wires: set[str]) -> str:
     return f"{point.transport} was asked for, but {evidence_words(wires)}"
 
 
-def _kernel_disagrees(wires: set[str], window_bytes: int, network: Sequence[Mapping[str, int]]) -> str:
-    """Say if the kernel counted too little for tcp, or in every window enough for what is said to be another wire."""
-    if window_bytes < _ENOUGH or not network or not all(LOOPBACK in window for window in network):
+def _too_little(wires: set[str], window_bytes: int, network: Sequence[Mapping[str, int]]) -> str:
+    """Say if the kernel counted less on all interfaces than tcp is said to have carried."""
+    if wires != {"tcp"} or not network or not all(LOOPBACK in window for window in network):
         return ""
-    least = min(window[LOOPBACK] for window in network)
     everywhere = min(sum(window.values()) for window in network)
-    if wires == {"tcp"} and everywhere < window_bytes:
-        told = f"the kernel counted {format_bytes(everywhere)} on all interfaces in a window of {format_bytes(window_bytes)}"
-        return f"the evidence says tcp, but {told}"
-    if "tcp" not in wires and least >= window_bytes:
-        told = f"in every window the loopback interface sent {format_bytes(least)} or more, as much as was moved"
-        return f"the evidence says {' + '.join(sorted(wires))}, but {told}"
-    return ""
+    if everywhere >= window_bytes:
+        return ""
+    told = (
+        f"the kernel counted {format_bytes(everywhere)} on all interfaces in a window of {format_bytes(window_bytes)}"
+    )
+    return f"the evidence says tcp, but {told}"
+
+
+def _hidden(wires: set[str], window_bytes: int, tcp_bytes: Sequence[int]) -> str:
+    """Say if in every window the process's own connections carried enough for what is said to be another wire."""
+    least = min(tcp_bytes, default=0)
+    if "tcp" in wires or least < window_bytes:
+        return ""
+    told = f"in every window this process's TCP connections carried {format_bytes(least)} or more, as much as was moved"
+    return f"the evidence says {' + '.join(sorted(wires))}, but {told}"
 
 
 def evidence_words(wires: set[str]) -> str:

@@ -39,6 +39,7 @@ class Window:
     cached_before: int | None = None  # bytes of the file in the page cache, where there is a file
     cached_after: int | None = None
     network: Mapping[str, int] = field(default_factory=dict)  # bytes sent meanwhile, by interface
+    tcp_bytes: int = 0  # and those that the initiator's own connections carried
 
 
 @dataclass
@@ -62,6 +63,7 @@ class Draft:
     cached_before: list[int] = field(default_factory=list)
     cached_after: list[int] = field(default_factory=list)
     network: list[Mapping[str, int]] = field(default_factory=list)
+    tcp_bytes: list[int] = field(default_factory=list)
 
     def opened(self, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Take what each worker said of its regions."""
@@ -85,6 +87,7 @@ class Draft:
         self.durations_ns += window.timing["durations_ns"]
         self.delivered_ns.append(window.timing["delivered_ns"])
         self.network.append(window.network)
+        self.tcp_bytes.append(window.tcp_bytes)
         if window.cached_before is not None and window.cached_after is not None:
             self.cached_before.append(window.cached_before)
             self.cached_after.append(window.cached_after)
@@ -92,7 +95,9 @@ class Draft:
     def closed(self, told: Mapping[str, Any]) -> None:
         """Take the phases of the initiator, and the evidence of whoever posted."""
         self.phases_ns.update(told["phases_ns"])
-        evidence = _joined([Evidence.model_validate(one) for one in told["evidence"]])
+        found = [Evidence.model_validate(one) for one in told["evidence"]]
+        two_sided = base.load(self.planned.point.transport).traits.two_sided
+        evidence = _of_both_sides(*found) if two_sided else _joined(found)
         self.fields["evidence"] = evidence
         self.issues += contradictions(
             self.planned.point,
@@ -100,6 +105,7 @@ class Draft:
             tls=self.tls,
             window_bytes=self.fields["wire_bytes"] * self.planned.samples,
             network=self.network,
+            tcp_bytes=self.tcp_bytes,
         )
         if evidence.wire == "unknown":
             self.issues.append(
@@ -147,6 +153,7 @@ class Draft:
                 "position": self.position,
                 "setup": setup_of(self.planned.point, emulated=self.emulated).name,
                 "network_bytes": [dict(window) for window in self.network],
+                "tcp_bytes": self.tcp_bytes,
                 "emulated": self.emulated,
                 "storage": self._storage(),
                 "point": self.planned.point,
@@ -176,6 +183,16 @@ def _page_cache(storage: Storage, cached: int) -> Issue:
     told = f"up to {format_bytes(cached)} of the file on {storage.filesystem} were in the page cache"
     opened = "with O_DIRECT" if storage.io == "direct" else "without O_DIRECT"
     return Issue(level="NOTE", code="page-cache", message=f"{told} (it was opened {opened}).")
+
+
+def _of_both_sides(sent: Evidence, received: Evidence) -> Evidence:
+    """Return what fetched the data, if the receiver did; the sender's word is a plan then, and else the only account."""
+    if received.wire == "unknown":
+        return sent
+    if sent.detail == received.detail:
+        return received
+    told = f"{received.detail}; the sender: {sent.detail or sent.reason}"
+    return received.model_copy(update={"detail": told[:20_000]})
 
 
 def _joined(evidence: Sequence[Evidence]) -> Evidence:

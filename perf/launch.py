@@ -185,7 +185,8 @@ class OpenPoint:
                 raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
         cached = [told.get(self._initiator, {}).get("cached_bytes") for told in (stamped, checked)]
         checked_bytes = sum(answer["bytes"] for answer in checked.values())
-        return Window(timing, checked_bytes, cached[0], cached[1], network)
+        tcp = checked[self._initiator].get("tcp_bytes", 0) - stamped[self._initiator].get("tcp_bytes", 0)
+        return Window(timing, checked_bytes, cached[0], cached[1], network, max(0, tcp))
 
     def ask_one(self, role: str, verb: str, **arguments: Any) -> Any:
         """Put a question to one worker."""

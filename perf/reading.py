@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from perf.asides import CeilingRecord, WitnessRecord
 from perf.complaint import complaint, shown
 from perf.record import SCHEMA, PointRecord
 from suite.errors import BadInput
@@ -16,27 +18,53 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_Model = TypeVar("_Model", bound=BaseModel)
 MAX_LINE_BYTES = 64 << 20
 MAX_FILE_BYTES = 2 << 30
 
 
-def read_records(path: Path) -> tuple[list[PointRecord], list[str]]:
-    """Return the records of a `samples.jsonl` and notes for the reader, e.g. that a torn last line was dropped.
+@dataclass(frozen=True)
+class RunRecords:
+    """What `samples.jsonl` holds, and notes for the reader, e.g. that a torn last line was dropped."""
 
-    Lines of other kinds are skipped. A broken line, or one of a newer schema, is a
+    points: list[PointRecord] = field(default_factory=list)
+    ceilings: list[CeilingRecord] = field(default_factory=list)
+    witnesses: list[WitnessRecord] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def asides(self) -> list[CeilingRecord | WitnessRecord]:
+        """All that is no point."""
+        return [*self.ceilings, *self.witnesses]
+
+
+def read_records(path: Path) -> tuple[list[PointRecord], list[str]]:
+    """Return the points of a `samples.jsonl` and notes for the reader; see `read_run`."""
+    found = read_run(path)
+    return found.points, found.notes
+
+
+def read_run(path: Path) -> RunRecords:
+    """Return the records of a `samples.jsonl`.
+
+    Lines of unknown kinds are skipped. A broken line, or one of a newer schema, is a
     `BadInput` that names the file and the line: silently counting the rest would make
     numbers of a part look like those of the whole.
     """
-    notes: list[str] = []
-    records = []
-    for source, line in read_lines(path, notes):
+    found = RunRecords()
+    for source, line in read_lines(path, found.notes):
         schema = line.get("schema", SCHEMA)
         if isinstance(schema, int) and schema > SCHEMA:
             message = f"{source}: schema {shown(schema)} is newer than this kvgauge, which reads {SCHEMA}"
             raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
-        if line.get("kind", "point") == "point":
-            records.append(_record(line, source))
-    return records, notes
+        match line.get("kind", "point"):
+            case "point":
+                found.points.append(_point(line, source))
+            case "ceiling":
+                found.ceilings.append(_checked(CeilingRecord, line, source))
+            case "witness":
+                found.witnesses.append(_checked(WitnessRecord, line, source))
+    return found
 
 
 def read_lines(path: Path, notes: list[str]) -> Iterator[tuple[str, dict[str, object]]]:
@@ -76,14 +104,18 @@ def _parse(data: bytes) -> object:
         return None
 
 
-def _record(line: dict[str, object], source: str) -> PointRecord:
-    try:
-        record = PointRecord.model_validate(line, strict=True)
-    except ValidationError as error:
-        raise complaint(error, source=source, model=PointRecord) from None
+def _point(line: dict[str, object], source: str) -> PointRecord:
+    record = _checked(PointRecord, line, source)
     if record.status == "measured":
         _check_counts(record, source)
     return record
+
+
+def _checked(model: type[_Model], line: dict[str, object], source: str) -> _Model:
+    try:
+        return model.model_validate(line, strict=True)
+    except ValidationError as error:
+        raise complaint(error, source=source, model=model) from None
 
 
 def _check_counts(record: PointRecord, source: str) -> None:

@@ -129,6 +129,8 @@ class PointRecord(_Closed):
     evidence: Evidence | None = None
     # what each timed window added to the bytes that the kernel counted as sent, by interface
     network_bytes: list[dict[str, Annotated[int, Count]]] = Field(default_factory=list, max_length=100_000)
+    # and what it added to the bytes that the initiator's own TCP connections carried, both ways
+    tcp_bytes: list[Annotated[int, Count]] = Field(default_factory=list, max_length=100_000)
     phases_ns: dict[str, Annotated[int, Nanoseconds]] = Field(
         default_factory=dict, max_length=64
     )  # open, register, connect, prepare, release, ...

@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from perf import witness
 from perf.identity import CEILING, companions_key
 from perf.memory import HOST, kind_of
 from perf.planning import points
@@ -70,6 +71,8 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resource
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    if spec.witness and (lacking := witness.missing(environment)):
+        notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
     resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes)
     _require_devices(resources)
@@ -137,11 +140,11 @@ def _require_devices(resources: Resources) -> None:
             there = ", ".join(resources.devices) or "none"
             raise Missing("no-such-device", f"there is no {name}", f"devices here: {there}; see memory in the spec")
         device, count = resources.devices[name], 2 + _at_once(resources.planned, name)
-        needed = count * resources.region_bytes
+        needed = count * resources.region_bytes + _staged_bytes(resources.planned, name)
         if device.total_bytes < needed:
             raise Missing(
                 "device-memory",
-                f"{name} has {format_bytes(device.total_bytes)}, {count} regions need {format_bytes(needed)}",
+                f"{name} has {format_bytes(device.total_bytes)}, its regions and staging buffers need {format_bytes(needed)}",
                 "use fewer tokens or samples in the spec",
             )
 
@@ -151,7 +154,8 @@ def _require_memory(resources: Resources) -> None:
     in_host_memory = [name for name in _memories(resources.planned) if name == HOST or resources.emulated]
     regions = sum(2 + _at_once(resources.planned, name) for name in in_host_memory)
     workers = 2 + 2 * max((one.point.flows for one in resources.planned if one.point.flows > 1), default=0)
-    needed = regions * resources.region_bytes + workers * _PROCESS_BYTES
+    staged = sum(_staged_bytes(resources.planned, name) for name in in_host_memory)
+    needed = regions * resources.region_bytes + staged + workers * _PROCESS_BYTES
     available = machine.available_bytes()
     if needed > available:
         raise Missing(
@@ -168,6 +172,18 @@ def _at_once(planned: Iterable[PlannedPoint], name: str) -> int:
         if one.point.flows > 1:
             sides[companions_key(one.point)] += (one.point.source, one.point.destination).count(name)
     return max(sides.values(), default=0)
+
+
+def _staged_bytes(planned: Iterable[PlannedPoint], name: str) -> int:
+    """Return what senders and receivers of whole messages stage in the memory `name`: a window's bytes again, at most."""
+    return max(
+        (
+            one.pool_bytes * (one.point.source, one.point.destination).count(name)
+            for one in planned
+            if one.point.descriptors > 1 and base.load(one.point.transport).traits.two_sided
+        ),
+        default=0,
+    )
 
 
 def _memories(planned: Iterable[PlannedPoint]) -> list[str]:

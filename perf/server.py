@@ -26,7 +26,7 @@ from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, receive_all, run_win
 from suite.kv import diagnosis
 from suite.kv import stamp as content_of
 from suite.kv.plan import LENGTH
-from suite.transports import base
+from suite.transports import base, tcp_info
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -127,7 +127,7 @@ class PointServer:
             held.access.fill(held.before(epoch, source=held.place == PLACES[self._op][0]))
         if self._keeps_file:
             self._file.drop_cache()
-        return self._cached()
+        return self._counters()
 
     def serve(self) -> None:
         """Drive the other side of one window; tell a pushing initiator that all of it is here."""
@@ -147,15 +147,15 @@ class PointServer:
 
     def check(self, epoch: int) -> dict[str, Any]:
         """Compare every byte that this worker keeps with what it must be after the window."""
-        cached, findings = self._cached(), []
+        counters, findings = self._counters(), []
         for held in self._held.values():
             wrong = held.access.first_difference(self._content(held, epoch))
             if wrong is not None:
                 findings += self._findings(held, epoch, wrong)
-        return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **cached}
+        return {"bytes": sum(held.region.nbytes for held in self._held.values()), "findings": findings, **counters}
 
     def close(self) -> dict[str, Any]:
-        """Take the point down; return the evidence for what this worker posted."""
+        """Take the point down; return the evidence for what this worker posted, or received of a sender."""
         for transfer in self._transfers:
             for phase, took in getattr(transfer, "phases_ns", {}).items():  # of all windows together
                 self._phases[phase] = self._phases.get(phase, 0) + took
@@ -164,8 +164,7 @@ class PointServer:
                 transfer.release()
         with self._timed("close"):
             self._endpoint.close()
-        evidence = asdict(self._endpoint.evidence(POSTED[self._op, self._role], self._sizes())) if self._posts else None
-        return {"phases_ns": self._phases, "evidence": evidence}
+        return {"phases_ns": self._phases, "evidence": self._evidence() if self._moves else None}
 
     @property
     def _initiates(self) -> bool:
@@ -174,6 +173,11 @@ class PointServer:
     @property
     def _posts(self) -> bool:
         return (self._op, self._role) in POSTED
+
+    @property
+    def _posted(self) -> base.Op:
+        """What this worker posts, or what its peer does."""
+        return POSTED[self._op, self._role if self._posts else INITIATOR[self._op]]
 
     @property
     def _moves(self) -> bool:
@@ -197,8 +201,8 @@ class PointServer:
     def _prepared(self, index: int) -> Transfer:
         plan = self._hop(self._routes[index])
         if self._two_sided:  # both sides know what comes: nothing has to be announced
-            return self._endpoint.prepare(POSTED[self._op, INITIATOR[self._op]], plan, self._peer, b"")
-        op = POSTED[self._op, self._role]
+            return self._endpoint.prepare(self._posted, plan, self._peer, b"")
+        op = self._posted
         if through_file(self._op):
             stored_or_fetched = self._endpoint.prepare(op, plan, None, b"")
             handing_over = self._op == "handoff" and self._initiates
@@ -250,13 +254,18 @@ class PointServer:
             places=workload.places(self._work, held.region.nbytes),
         )
 
-    def _cached(self) -> dict[str, Any]:
-        return {"cached_bytes": self._file.cached_bytes()} if self._keeps_file else {}
+    def _counters(self) -> dict[str, Any]:
+        """Return what the kernel counts that the window may change; read before and after it."""
+        cached = {"cached_bytes": self._file.cached_bytes()} if self._keeps_file else {}
+        return {"tcp_bytes": tcp_info.carried(), **cached}
 
     def _wait_for_delivery(self) -> None:
         """Wait for the destination's word; who pulls, stores, fetches or hands over has had it already."""
         if self._op == "push":
             await_tag(self._endpoint, ACKNOWLEDGED)
+
+    def _evidence(self) -> dict[str, Any]:
+        return asdict(self._endpoint.evidence(self._posted, self._sizes()))
 
     def _sizes(self) -> tuple[int, int]:
         lengths = np.concatenate([self._hop(route).merged().source[:, LENGTH] for route in self._routes])

@@ -36,7 +36,7 @@ from suite.units import parse_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PRESETS = ("quick", "standard", "ucx-multi-gpu", "gds", "gpu-check", "emulated")
+PRESETS = ("quick", "standard", "engines", "error-handling", "ucx-multi-gpu", "gds", "gpu-check", "emulated")
 STAND_IN = "nixl:UCX"  # what a spec measures unless an environment selects something else
 ELEMENT_BYTES = {"bf16": 2, "fp16": 2, "fp8": 1}
 
@@ -158,6 +158,8 @@ class SweepSpec(_Table):
 
     launches: int = Field(default=6, ge=1, le=1_000)  # fresh worker groups: the unit of repetition
     windows: int = Field(default=2, ge=1, le=100)  # timed, per point and launch, after one warm-up window
+    ceilings: bool = False  # in every launch, what a memory copy, TCP loopback and the volume reach
+    witness: bool = False  # in every launch, ucx_perftest beside each hot point of UCX's
     kv: list[KvSweep] = Field(default_factory=list, max_length=64)
     messages: list[MessageSweep] = Field(default_factory=list, max_length=64, alias="bytes")
 

@@ -7,7 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from perf.record import Issue, Point, Storage
+    from collections.abc import Mapping
+
+    from perf.limits import Share
+    from perf.record import Evidence, Issue, Point, Storage
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,23 @@ class Interval:
     high: float | None
     confidence: float | None
     launches: int
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """A point in one launch that counts. Launches of two points are paired by their number: they ran side by side."""
+
+    launch: int
+    throughput: float | None  # GB/s delivered
+    latency_ns: float  # median
+    first_ns: float  # median of the windows' first samples
+    max_ns: int
+    samples: int
+    percentiles_ns: Mapping[str, float]  # only those that enough samples of this launch lie beyond
+    quantiles_ns: tuple[float, ...]  # at most perf.percentiles.QUANTILES order statistics; the last is the maximum
+    window_samples: int
+    posts: int  # transfers that `phases_ns` add up over: all windows, with the warm-up
+    phases_ns: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -51,6 +71,9 @@ class PointSummary:
     ceiling_share: float | None  # throughput.median / that of `copy` with the same op, workload, pattern and unit
     issues: tuple[Issue, ...]  # distinct, INVALID first
     storage: Storage | None = None  # the file that a store, fetch or handoff went through
+    repetitions: tuple[Repetition, ...] = ()  # one per launch that counts; none on the emulator
+    limit: Share | None = None  # of the ceiling that applies to its wire, working set and pages
+    evidence: tuple[Evidence, ...] = ()  # of the first launch that counts with each wire
 
     @property
     def invalid(self) -> bool:
@@ -62,16 +85,33 @@ def withheld(summary: PointSummary) -> PointSummary:
     """Return a summary without a number that is not true: the durations of an emulated device are nobody's."""
     if not summary.emulated:
         return summary
-    return replace(summary, throughput=None, latency_ns=None, percentiles_ns={}, max_ns=None, ceiling_share=None)
+    return replace(
+        summary,
+        throughput=None,
+        latency_ns=None,
+        percentiles_ns={},
+        max_ns=None,
+        ceiling_share=None,
+        repetitions=(),
+        limit=None,
+    )
 
 
 def as_json(summary: PointSummary) -> dict[str, object]:
-    """Return a summary as plain JSON values, without a number that is not true."""
-    summary = withheld(summary)
+    """Return a summary as plain JSON values, without a number that is not true, and without its launches one by one."""
+    summary = replace(withheld(summary), repetitions=())
     fields = asdict(summary)
+    del fields["repetitions"]
     issues = [issue.model_dump() for issue in summary.issues]
     storage = summary.storage.model_dump() if summary.storage else None
-    values = {**fields, "point": summary.point.model_dump(), "issues": issues, "storage": storage}
+    evidence = [one.model_dump() for one in summary.evidence]
+    values = {
+        **fields,
+        "point": summary.point.model_dump(),
+        "issues": issues,
+        "storage": storage,
+        "evidence": evidence,
+    }
     return {name: _json(value) for name, value in values.items()}
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from perf.beside import beside
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
 from perf.planning import schedule
-from perf.reading import read_records
-from perf.record import Failure
+from perf.reading import read_records, read_run
+from perf.record import Failure, PointRecord
 from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
@@ -27,13 +29,17 @@ from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from perf.asides import CeilingRecord, WitnessRecord
+    from perf.beside import Beside
     from perf.planning import PlannedPoint
-    from perf.record import PointRecord
     from perf.resources import Resources
     from perf.spec import SweepSpec
+
+    Record = PointRecord | CeilingRecord | WitnessRecord
+    Step = Callable[[], Iterable[Record]]
 
 DEADLINE_S = 30.0
 _STARTS = 3  # in a row that may fail before the sweep gives up: one may have been killed by chance
@@ -84,10 +90,12 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
     try:
-        with closing(_records(resources, left, folder, options)) as records:  # whatever happens, no worker is left
+        asides = beside(spec, resources, folder.logs, watcher.note)
+        with closing(_records(resources, left, folder, options, asides)) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
-                watcher.measured(record)
+                if isinstance(record, PointRecord):
+                    watcher.measured(record)
         complete = True
     finally:
         folder.write_manifest(manifest.end(started, complete=complete))
@@ -132,26 +140,61 @@ def _left(
 
 
 def _records(
-    resources: Resources, left: Mapping[int, Sequence[tuple[int, int]]], folder: RunFolder, options: Options
-) -> Generator[PointRecord]:
+    resources: Resources,
+    left: Mapping[int, Sequence[tuple[int, int]]],
+    folder: RunFolder,
+    options: Options,
+    asides: Beside,
+) -> Generator[Record]:
     losses: Counter[int] = Counter()
+    done = _asides_done(folder)
     with _file(resources, options.scratch or folder.path) as file:
+        plan = LaunchPlan(
+            launch=0,
+            environment=resources.environment,
+            logs=folder.logs,
+            seed=options.seed,
+            region_bytes=resources.region_bytes,
+            deadline_s=options.deadline_s,
+            server=options.server,
+            file=file,
+            devices=resources.devices,
+            emulated=resources.emulated,
+        )
         for launch, order in left.items():
-            for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
-                transports = sorted({resources.planned[index].point.transport for _, index in points})
-                plan = LaunchPlan(
-                    launch=launch,
-                    environment=chosen.environment(resources.environment, transports),
-                    logs=folder.logs,
-                    seed=options.seed,
-                    region_bytes=resources.region_bytes,
-                    deadline_s=options.deadline_s,
-                    server=options.server,
-                    file=file,
-                    devices=resources.devices,
-                    emulated=resources.emulated,
-                )
-                yield from _launch(plan, f"{number}.", resources.planned, deque(points), losses)
+            steps = _steps(replace(plan, launch=launch), resources, order, losses)
+            for step in _mixed(
+                steps, asides.steps(launch, done[launch], volume=file.parent if file else None), (options.seed, launch)
+            ):
+                yield from step()
+
+
+def _steps(
+    plan: LaunchPlan, resources: Resources, order: Sequence[tuple[int, int]], losses: Counter[int]
+) -> list[Step]:
+    """Return a step for each setup of a launch: its points, in workers of their own."""
+    steps: list[Step] = []
+    for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
+        transports = sorted({resources.planned[index].point.transport for _, index in points})
+        own = replace(plan, environment=chosen.environment(resources.environment, transports))
+        steps.append(partial(_launch, own, f"{number}.", resources.planned, deque(points), losses))
+    return steps
+
+
+def _mixed(steps: list[Step], asides: Sequence[Step], seed: tuple[int, int]) -> list[Step]:
+    """Put each aside at a random place among the steps."""
+    order = random.Random(repr(seed))  # noqa: S311  an order, no secret
+    for aside in asides:
+        steps.insert(order.randint(0, len(steps)), aside)
+    return steps
+
+
+def _asides_done(folder: RunFolder) -> defaultdict[int, set[str]]:
+    """Return launch -> kinds of asides that `folder` has records of."""
+    done: defaultdict[int, set[str]] = defaultdict(set)
+    for aside in read_run(folder.samples).asides:
+        done[aside.launch].add(aside.kind)
+    return done
 
 
 @contextmanager

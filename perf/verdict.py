@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from perf.summary import PointSummary
 
 _LATENCY_BYTES = 4096  # the message whose latency is told
-_PIECES = {"head": "single heads", "page": "pages", "layer": "layers", "block": "whole blocks"}
+PIECES = {"head": "single heads", "page": "pages", "layer": "layers", "block": "whole blocks"}
 
 
 def verdict(summaries: Sequence[PointSummary], selected: Collection[str] = ()) -> list[str]:
@@ -150,7 +150,7 @@ def _proof(one: PointSummary) -> str:
 
 
 def _pieces(one: PointSummary) -> str:
-    return f"{one.point.pattern} {_PIECES[one.point.unit]}"
+    return f"{one.point.pattern} {PIECES[one.point.unit]}"
 
 
 def _share(one: PointSummary) -> str:

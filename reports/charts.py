@@ -83,16 +83,16 @@ def charts(summaries: Sequence[PointSummary], quantity: Quantity) -> list[Chart]
     Where an op has many pairs of memories, the first pair of every op comes first.
     """
     ordered = sorted(summaries, key=lambda summary: reading_order(summary.point))
-    colours = _colours(ordered)
+    coloured = colours(ordered)
     found: list[Chart] = []
-    for group in _figures(ordered):
-        if lines := _lines(group, quantity, colours):
-            found.append(_chart(f"{quantity}-{len(found) + 1}", quantity, _title(group[0].point), lines))
+    for group in by_figure(ordered):
+        if lines := _lines(group, quantity, coloured):
+            found.append(chart(f"{quantity}-{len(found) + 1}", quantity, title_of(group[0].point), lines))
     return found
 
 
-def _figures(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
-    """Return the points of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
+def by_figure(ordered: Sequence[PointSummary]) -> list[list[PointSummary]]:
+    """Return the points, in reading order, of each figure: those of one op, workload, pair of memories and number of pairs at once; hot ones apart."""
     ops: dict[tuple[str, str], dict[tuple[str, str, int, bool], list[PointSummary]]] = {}
     for one in ordered:
         pairs = ops.setdefault((one.point.workload, one.point.op), {})
@@ -108,17 +108,19 @@ def _pair_order(pair: tuple[str, str, int, bool]) -> tuple[object, ...]:
     return flows, hot, source == destination != HOST, source != HOST, source, destination != HOST, destination
 
 
-def _title(point: Point) -> str:
+def title_of(point: Point) -> str:
+    """Return what all points of a figure have in common."""
     title = f"{point.op.capitalize()}, {workload(point.workload)}{', hot' if point.pattern == 'hot' else ''}"
     return title if between(point) == between_hosts() else f"{title}, {between(point)}"
 
 
-def _chart(identity: str, quantity: Quantity, title: str, lines: tuple[Line, ...]) -> Chart:
+def chart(identity: str, quantity: Quantity, title: str, lines: tuple[Line, ...], note: str = "") -> Chart:
+    """Return a figure with its description and caption, to which `note` is added."""
     bare = Chart(identity, quantity, title, "", "", lines)
     axis = "Delivered throughput" if quantity == "throughput" else "Latency (median)"
     ends = "; ".join(_ends(bare, line) for line in lines)
     description = f"{axis} against descriptor size. {ends}."
-    return Chart(identity, quantity, title, description, _caption(lines), lines)
+    return Chart(identity, quantity, title, description, f"{_caption(lines)} {note}".rstrip(), lines)
 
 
 def _ends(chart: Chart, line: Line) -> str:
@@ -137,23 +139,23 @@ def _caption(lines: Sequence[Line]) -> str:
     return " ".join(part for part in (f"n = {launches} launches per point.", bars, few) if part)
 
 
-def _colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
+def colours(summaries: Sequence[PointSummary]) -> dict[str, int]:
     """Give each transport one colour, the same in all figures."""
-    drawn = (summary.point for summary in summaries if _mark(summary, "throughput") or _mark(summary, "latency"))
+    drawn = (summary.point for summary in summaries if mark_of(summary, "throughput") or mark_of(summary, "latency"))
     names = sorted({carrier(point) for point in drawn if point.transport != CEILING})
     return {name: 1 + index % COLOURS for index, name in enumerate(names)}
 
 
-def _lines(summaries: Sequence[PointSummary], quantity: Quantity, colours: dict[str, int]) -> tuple[Line, ...]:
+def _lines(summaries: Sequence[PointSummary], quantity: Quantity, coloured: dict[str, int]) -> tuple[Line, ...]:
     groups: dict[tuple[object, ...], list[PointSummary]] = {}
     for summary in summaries:
         groups.setdefault(_line_key(summary.point), []).append(summary)
     lines = []
     for _, members in sorted(groups.items()):
         point = members[0].point
-        runs = _runs([(summary.point.descriptor_bytes, _mark(summary, quantity)) for summary in members])
+        runs = joined([(summary.point.descriptor_bytes, mark_of(summary, quantity)) for summary in members])
         if runs:
-            lines.append(Line(_label(point), colours.get(carrier(point), 0), point.pattern == "scattered", runs))
+            lines.append(Line(_label(point), coloured.get(carrier(point), 0), point.pattern == "scattered", runs))
     return tuple(lines)
 
 
@@ -166,7 +168,8 @@ def _label(point: Point) -> str:
     return f"{name}, {point.pattern}"
 
 
-def _runs(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], ...]:
+def joined(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], ...]:
+    """Return the marks that a line may join, from (size, mark or None) by size."""
     sizes = [size for size, _ in marks]
     if len(set(sizes)) < len(sizes):  # the same size twice: more than the size differs, nothing may be joined
         return tuple((mark,) for _, mark in marks if mark is not None)
@@ -174,7 +177,7 @@ def _runs(marks: Sequence[tuple[int, Mark | None]]) -> tuple[tuple[Mark, ...], .
     return tuple(tuple(mark for mark in run if mark is not None) for there, run in present if there)
 
 
-def _mark(summary: PointSummary, quantity: Quantity) -> Mark | None:
+def mark_of(summary: PointSummary, quantity: Quantity) -> Mark | None:
     """Return the mark of a point, or None where there is no true number to draw."""
     interval = summary.throughput if quantity == "throughput" else summary.latency_ns
     least = 0.0 if quantity == "throughput" else _LEAST_NS

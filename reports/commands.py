@@ -67,19 +67,32 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     sys.exit(_finish(folder, options))
 
 
-@click.command(short_help="Write the report of a run again.")
-@click.argument("folder", metavar="[RUN]", type=click.Path(path_type=Path), required=False)
-def report(folder: Path | None) -> None:
-    """Write report.html of a run folder again; the newest run of runs/ by default.
+@click.command(short_help="Write the report of a run, or of several side by side.")
+@click.argument("folders", metavar="[RUN]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where to write.  [default: RUN/report.html; of several runs comparison.html]",
+)
+def report(folders: tuple[Path, ...], out: Path | None) -> None:
+    """Write the report of a run again; the newest run of runs/ by default.
+
+    Of 2 to 8 runs it writes one page that shows them side by side. The first is
+    what the others are compared with. A file that is no report is not overwritten.
 
     \b
     Examples:
       kvgauge report
       kvgauge report runs/monday
+      kvgauge report runs/monday runs/tuesday --out week.html
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
-    from reports.writing import newest, write_report
+    from reports.writing import COMPARISON, newest, write_comparison, write_report
 
-    click.echo(write_report(folder or newest()))
+    if len(folders) > 1:
+        click.echo(write_comparison(folders, out or COMPARISON))
+    else:
+        click.echo(write_report(folders[0] if folders else newest(), out))
 
 
 def _finish(folder: RunFolder, options: Mapping[str, Any]) -> Exit:

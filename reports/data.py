@@ -19,7 +19,9 @@ from reports.hardware import devices, emulation, moved, size
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from perf.limits import Limit
     from perf.summary import PointSummary
+    from perf.testimony import Witnessed
     from reports.conformance import Matrix
 
 ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
@@ -90,6 +92,8 @@ class ReportData:
     seed: str
     spec: str  # JSON
     conformance: Matrix | None = None
+    limits: tuple[Limit, ...] = ()  # ceilings of the run
+    testimonies: tuple[Witnessed, ...] = ()  # hot points beside ucx_perftest
 
 
 def report_data(
@@ -100,6 +104,8 @@ def report_data(
     *,
     run: str = "",
     conformance: Matrix | None = None,
+    limits: Sequence[Limit] = (),
+    testimonies: Sequence[Witnessed] = (),
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -126,6 +132,8 @@ def report_data(
         command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
         seed=_scalar(manifest.get("seed")),
         conformance=conformance,
+        limits=tuple(limits),
+        testimonies=tuple(testimonies),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -14,16 +14,32 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.summary import as_json
+from perf.testimony import as_json as witness_json
 from perf.words import plain
+from reports import evidence
+from reports.advice import advice
+from reports.answers import answers
+from reports.answers import embedded as embedded_answers
 from reports.charts import charts
+from reports.costs import costs
 from reports.devices import devices
 from reports.figures import draw
+from reports.figures_costs import draw_stack
+from reports.figures_ratio import draw_ratios
+from reports.figures_spread import draw_curves
+from reports.fits import described
+from reports.latencies import SHARES, latencies
 from reports.marks import SHAPES, polygon
+from reports.ratios import ratios
+from reports.recompute import recompute
 from reports.script import policy, script
 from reports.storage import storage
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from reports.answers import Answer
     from reports.data import ReportData
 
 SECTIONS = (
@@ -31,12 +47,20 @@ SECTIONS = (
     ("tested", "What was tested, and where"),
     ("settings", "Settings"),
     ("conformance", "Conformance"),
+    ("evidence", "Which wire, and says who"),
+    ("ceilings", "How near to the ceilings"),
+    ("witness", "Beside ucx_perftest"),
     ("devices", "Between devices"),
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
     ("latency", "Latency"),
+    ("ratio", "Against the ceiling, with its noise"),
+    ("costs", "What a transfer costs besides its bytes"),
+    ("fit", "Fixed cost, cost per descriptor, bandwidth"),
+    ("recompute", "Moving against recomputing"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("set", "What to set"),
     ("environment", "Environment"),
     ("reading", "How to read this"),
     ("reproduce", "How to reproduce"),
@@ -46,8 +70,8 @@ FIGURES_MOST = 16  # of one section: many pairs of devices are a matrix, not as 
 TABLES_OPEN = 2  # transfers of the device matrix, pairs of memories of the storage section
 
 
-def render(data: ReportData) -> str:
-    """Return the page."""
+def page_environment() -> Environment:
+    """Return the templates, with the rules that hold for every page: all that is printed is plain, and escaped."""
     environment = Environment(
         loader=PackageLoader("reports", "templates"),
         autoescape=True,
@@ -60,22 +84,54 @@ def render(data: ReportData) -> str:
     environment.filters["bytes"] = format_bytes
     code = script()
     environment.globals |= {"script": code, "policy": policy(code), "shapes": [polygon(n) for n in range(len(SHAPES))]}
+    return environment
+
+
+def render(data: ReportData) -> str:
+    """Return the page."""
     matrix, places = devices(data.summaries), storage(data.summaries)
-    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places)}
-    return environment.get_template("report.html.j2").render(
-        data=data,
-        sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
-        groups=grouped(data.summaries),
-        devices=matrix,
-        storage=places,
-        throughput=charts(data.summaries, "throughput"),
-        latency=charts(data.summaries, "latency"),
-        timed=_timed(data),
-        draw=draw,
-        figures_open=FIGURES_OPEN,
-        figures_most=FIGURES_MOST,
-        tables_open=TABLES_OPEN,
-        embedded=embedded(data),
+    advised = advice(data.summaries, data.transports, {fact.name: fact.value for fact in data.environment})
+    told = answers(data, advised)
+    shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
+    phases, lines = costs(data.summaries), described(data.summaries)
+    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
+    against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
+    shown |= {"ratio": bool(against), "recompute": bool(again)}
+    return (
+        page_environment()
+        .get_template("report.html.j2")
+        .render(
+            data=data,
+            sections=[(name, title) for name, title in SECTIONS if shown.get(name, True)],
+            groups=grouped(data.summaries),
+            carried=evidence.carried(data.summaries),
+            contradictions=evidence.contradictions(data.summaries),
+            error_handling=evidence.error_handling(data.summaries),
+            ceilings=evidence.ceilings(data.limits),
+            near=evidence.near(data.summaries),
+            witnesses=evidence.witnesses(data.testimonies),
+            devices=matrix,
+            storage=places,
+            advised=advised,
+            answers=told,
+            throughput=charts(data.summaries, "throughput"),
+            latency=charts(data.summaries, "latency"),
+            timed=_timed(data),
+            latencies=latencies(data.summaries),
+            shares=SHARES,
+            ratios=against,
+            costs=phases,
+            fits=lines,
+            recompute=again,
+            draw=draw,
+            draw_curves=draw_curves,
+            draw_ratios=draw_ratios,
+            draw_stack=draw_stack,
+            figures_open=FIGURES_OPEN,
+            figures_most=FIGURES_MOST,
+            tables_open=TABLES_OPEN,
+            embedded=embedded(data, told),
+        )
     )
 
 
@@ -88,6 +144,9 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "evidence": any(one.evidence for one in data.summaries),
+        "ceilings": bool(data.limits),
+        "witness": bool(data.testimonies),
         "conformance": data.conformance is not None,
     }
 
@@ -97,7 +156,7 @@ def _timed(data: ReportData) -> bool:
     return not data.summaries or not all(one.emulated for one in data.summaries)
 
 
-def embedded(data: ReportData) -> dict[str, object]:
+def embedded(data: ReportData, told: Sequence[Answer] = ()) -> dict[str, object]:
     """Return what a program may want to read from the page; JSON, without a number that is not true."""
     return {
         "kvgauge": data.version,
@@ -105,7 +164,10 @@ def embedded(data: ReportData) -> dict[str, object]:
         "started_at": data.created,
         "complete": data.complete,
         "verdict": list(data.sentences),
+        "answers": embedded_answers(told),
         "points": [as_json(summary) for summary in data.summaries],
+        "ceilings": [asdict(one) for one in data.limits],
+        "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
     }
 

@@ -1,38 +1,78 @@
-"""A run folder in, its `report.html` out."""
+"""Run folders in, one page out: the report of one run, or a comparison of several."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from conformance.record import FILE, read_cases
-from perf.analysis import summarise
-from perf.reading import read_records
 from perf.verdict import verdict
-from suite.errors import BadInput
+from reports.recorded import load_run
+from suite.errors import BadInput, Missing
 from suite.run.folder import MANIFEST, RUNS, RunFolder, write_whole
-from suite.run.manifest import read as read_manifest
 from suite.run.manifest import selected_transports
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
+
+    from reports.recorded import Run
+
+COMPARISON = Path("comparison.html")
+FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and as a table can hold
+_OURS = b'<meta name="generator" content="kvgauge'  # in the head of every page we write
+_HEAD = 4096
 
 
-def write_report(path: Path) -> Path:
-    """Write the report of the run in `path` and return where it is."""
-    from reports.conformance import matrix
-    from reports.data import report_data
-    from reports.html import render
+def write_report(path: Path, out: Path | None = None) -> Path:
+    """Write the report of the run in `path` to its `report.html`, or to `out`, and return where it is."""
+    if out:
+        check_replaceable(out)
+    page = _report(load_run(path))
+    return _written(out or RunFolder(path).report, page)
 
-    folder = RunFolder(path)
-    manifest = read_manifest(folder.manifest)
-    tested = matrix(read_cases(path / FILE)) if (path / FILE).exists() else None
-    measured = folder.samples.exists() or tested is None
-    records, notes = read_records(folder.samples) if measured else ([], [])
-    summaries = summarise(records)
-    sentences = verdict(summaries, selected_transports(manifest)) if measured else []
-    data = report_data(manifest, summaries, sentences, notes, run=path.resolve().name, conformance=tested)
-    write_whole(folder.report, render(data))
-    return folder.report
+
+def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
+    """Write a page of 2 to 8 runs side by side, the first being what others are compared with; return where it is.
+
+    Raises `BadInput` for a folder named twice, one that is no readable run, and a
+    file at `out` that is not ours.
+    """
+    if not FEWEST_RUNS <= len(paths) <= MOST_RUNS:
+        raise BadInput(
+            "too-many-runs", f"{len(paths)} runs: a comparison shows {FEWEST_RUNS} to {MOST_RUNS}", "name fewer"
+        )
+    _check_distinct(paths)
+    check_replaceable(out)
+    runs = [load_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
+
+    from reports.comparison.data import comparison
+    from reports.comparison.page import render
+
+    return _written(out, render(comparison(runs)))
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """Name each run by its folder, with as many of the folders above as tell it from the others."""
+    parts = [path.resolve().parts for path in paths]
+    depth = 1
+    while len({one[-depth:] for one in parts}) < len(parts) and depth < max(map(len, parts)):
+        depth += 1
+    same = [sum(one[-1:] == other[-1:] for other in parts) > 1 for one in parts]
+    return ["/".join(one[-depth:] if twice else one[-1:]) for one, twice in zip(parts, same, strict=True)]
+
+
+def check_replaceable(out: Path) -> None:
+    """Raise `BadInput` where `out` is something that no report may be written over."""
+    try:
+        if not out.exists():
+            return
+        if not out.is_file():
+            raise BadInput("not-a-file", f"{out} is there and is no file", "name a file with --out")
+        with out.open("rb") as file:
+            ours = _OURS in file.read(_HEAD)
+    except OSError as error:
+        raise BadInput("unreadable-out", f"{out}: {error.strerror}", "choose another file with --out") from error
+    if not ours:
+        raise BadInput("not-ours", f"{out} is there and is no report of kvgauge", "choose another file with --out")
 
 
 def newest() -> Path:
@@ -41,3 +81,40 @@ def newest() -> Path:
     if not runs:
         raise BadInput("no-runs", f"no run in {RUNS}/", "make one with kvgauge run, or name its folder")
     return runs[-1].parent
+
+
+def _check_distinct(paths: Sequence[Path]) -> None:
+    seen: set[Path] = set()
+    for path in paths:
+        where = path.resolve()
+        if where in seen:
+            raise BadInput("same-run", f"{path} is named twice", "name each run once")
+        seen.add(where)
+
+
+def _report(run: Run) -> str:
+    from reports.conformance import matrix
+    from reports.data import report_data
+    from reports.html import render
+
+    tested = matrix(run.cases) if run.cases is not None else None
+    sentences = verdict(run.summaries, selected_transports(run.manifest)) if run.measured else []
+    data = report_data(
+        run.manifest,
+        run.summaries,
+        sentences,
+        run.notes,
+        run=run.name,
+        conformance=tested,
+        limits=run.limits,
+        testimonies=run.testimonies,
+    )
+    return render(data)
+
+
+def _written(path: Path, page: str) -> Path:
+    try:
+        write_whole(path, page)
+    except OSError as error:
+        raise Missing("not-written", f"cannot write {path}: {error.strerror}", "choose a file with --out") from error
+    return path

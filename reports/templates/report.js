@@ -73,8 +73,8 @@
 
   function read(row, column) {
     const cell = row.cells[column];
-    const text = cell ? cell.textContent.trim() : "";
-    const found = (cell && cell.matches(".number") ? LEADING : SIZE).exec(text);
+    const text = cell ? (cell.dataset.value ?? cell.textContent).trim() : "";
+    const found = (cell && cell.matches(".number, [data-value]") ? LEADING : SIZE).exec(text);
     return { text, number: found ? Number(found[1].replace("−", "-")) * (UNITS[found[2]] || 1) : NaN };
   }
 

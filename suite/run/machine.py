@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 PACKAGES = (
     "kvgauge",
+    "libucx-cu12",
+    "libucx-cu13",
+    "mooncake-transfer-engine",
+    "mooncake-transfer-engine-non-cuda",
     "nixl-cu12",
     "nixl-cu13",
     "numpy",

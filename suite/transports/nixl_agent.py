@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from suite.errors import BadInput, Missing, TransferFailed
+from suite.errors import BadInput, Missing, TransferFailed, Unsupported
 from suite.kv.plan import DEVICE
 from suite.transports.nixl_merging import merged_lengths
 from suite.transports.nixl_transfer import NixlTransfer, explanation
@@ -150,6 +151,12 @@ class NixlAgent:
 
 def _load() -> tuple[Any, Any]:
     """Return NIXL's API and its bindings, where the exceptions live."""
+    if "ucxx" in sys.modules:
+        raise Unsupported(
+            "not-alone",
+            "NIXL cannot be used in a process with ucx: both load a UCX",
+            "measure them in different worker processes",
+        )
     for package in PACKAGES:
         if find_spec(package):
             return import_module(f"{package}._api"), import_module(f"{package}._bindings")

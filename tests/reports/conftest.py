@@ -1,16 +1,25 @@
-"""Made-up points of several GPUs and of storage: shapes to draw and print, not results of any machine."""
+"""Made-up points of several GPUs and of storage: shapes to draw and print, not results of any machine. And a browser."""
 
 from __future__ import annotations
 
+import math
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from perf.record import Issue, Storage
+from perf.statistics import median_interval
+from perf.summary import Repetition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
 
     from perf.summary import PointSummary
 
@@ -63,6 +72,74 @@ def beside(summary: Callable[..., PointSummary], interval: Callable[..., Any]) -
 
 
 @pytest.fixture
+def timed(summary: Callable[..., PointSummary]) -> Callable[..., PointSummary]:
+    """Return a point with six launches: `rates` in GB/s, one a launch; other fields by name."""
+
+    def build(
+        rates: tuple[float, ...] = (5.0, 5.1, 4.9, 5.2, 4.8, 5.0), samples: int = 8, **changes: Any
+    ) -> PointSummary:
+        phases = changes.pop("phases_ns", {"open": 15_000_000, "connect": 6_000_000, "first_transfer": 12_000_000})
+        bare = summary(**changes)
+        found = []
+        for launch, rate in enumerate(rates):
+            took = bare.logical_bytes / rate
+            tails = {"p90": 1.1 * took, "p99": 1.5 * took} if samples >= 1_000 else {}
+            curve = tuple(took * (1 + index / 400) for index in range(1, min(samples, 200) + 1))
+            found.append(
+                Repetition(
+                    launch=launch, throughput=rate, latency_ns=took, first_ns=1.2 * took, max_ns=int(2 * took) if math.isfinite(took) else 0, samples=samples,
+                    percentiles_ns=tails, quantiles_ns=curve, window_samples=samples // 2, posts=3 * samples // 2, phases_ns=phases,
+                )
+            )  # fmt: skip
+        throughput = changes.get("throughput") or median_interval(rates)
+        latency = median_interval([one.latency_ns for one in found])
+        return replace(bare, repetitions=tuple(found), throughput=throughput, latency_ns=latency)
+
+    return build
+
+
+@pytest.fixture
 def wrong() -> Issue:
     """Return what the analysis says of a point that left wrong bytes."""
     return WRONG
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it asked for and complained of since it was opened."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Return one browser for all tests of reports; no other test may share its event loop."""
+    from playwright.sync_api import sync_playwright  # not at the top: quick tests read this file too
+
+    chromium = shutil.which("chromium")
+    assert chromium, "Debian's package chromium is missing"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Callable[..., Any]:
+    """Return what opens a file in a fresh context, with the options of one."""
+
+    @contextmanager
+    def opening(path: Path, **options: Any) -> Iterator[Opened]:
+        context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
+        context.set_default_timeout(10_000)
+        opened = Opened(context.new_page())
+        opened.page.on("request", lambda request: opened.requests.append(request.url))
+        opened.page.on("console", lambda said: opened.complaints.append(said.text))
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.goto(path.as_uri())
+        yield opened
+        context.close()
+
+    return opening

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from suite.transports.base import load
+
 KVGAUGE = Path(sys.executable).parent / "kvgauge"
 SMALL = """
 launches = {launches}
@@ -114,22 +116,48 @@ def test_a_bad_engine_file_is_exit_2(folder, text, said):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("backend", ["UCX", "MOONCAKE"])
-def test_a_method_that_is_not_here_yet_is_exit_3(folder, backend):
-    (folder / "engine.yaml").write_text(f"cache_transceiver_config:\n  backend: {backend}\n", encoding="utf-8")
+def test_a_method_that_is_not_here_yet_is_exit_3(folder):
+    (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: MPI\n", encoding="utf-8")
     done = kvgauge("run", "--spec", "small.toml", "--config", "engine.yaml")
     assert done.returncode == 3
-    assert "no transport" in done.stderr
+    assert "no transport mpi" in done.stderr
+
+
+def carried_by(folder):
+    """Return transport -> wires of the run in `folder`."""
+    lines = (folder / "runs/one/samples.jsonl").read_text(encoding="utf-8").splitlines()
+    found: dict[str, set[str]] = {}
+    for record in map(json.loads, lines):
+        assert record["verified"], record
+        found.setdefault(record["point"]["transport"], set()).add(record["evidence"]["wire"])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("backend", "transport"),
+    [("UCX", "ucx"), pytest.param("MOONCAKE", "mooncake:tcp", marks=pytest.mark.deep)],
+)
+def test_an_engine_without_nixl_is_measured_as_the_file_says(folder, backend, transport):
+    """The wire is tcp for UCX, too: with error handling on, as TensorRT-LLM has it, UCX keeps nothing else on one host."""
+    if lacking := load(transport).missing():
+        pytest.skip(lacking)
+    (folder / "engine.yaml").write_text(f"cache_transceiver_config:\n  backend: {backend}\n", encoding="utf-8")
+    done = kvgauge("run", "--spec", "small.toml", "--config", "engine.yaml", "--out", "runs/one")
+    assert done.returncode == 0, done.stderr
+    assert carried_by(folder) == {transport: {"tcp"}, "copy": {"cma"}}
+    assert f"cache_transceiver_config.backend is {backend}" in done.stderr
 
 
 @pytest.mark.deep
 def test_a_profile_reads_the_engine_file_as_a_release_does(folder):
     """Under trtllm-1.1 the variable of R12, spelt as TensorRT-LLM reads it, chooses UCX without NIXL."""
+    if lacking := load("ucx").missing():
+        pytest.skip(lacking)
     (folder / "engine.yaml").write_text("cache_transceiver_config:\n  backend: DEFAULT\n", encoding="utf-8")
-    options = ["run", "--spec", "small.toml", "--config", "engine.yaml", "--profile", "trtllm-1.1"]
+    options = ["run", "--spec", "small.toml", "--config", "engine.yaml", "--out", "runs/one", "--profile", "trtllm-1.1"]
     done = kvgauge(*options, TRTLLM_USE_UCX_KVCACHE="1")
-    assert done.returncode == 3
-    assert "no transport ucx" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert set(carried_by(folder)) == {"ucx", "copy"}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from perf.analysis import summarise
 from perf.record import PointRecord
-from perf.summary import Interval, as_json
+from perf.summary import Interval, Repetition, as_json
 from perf.terminal import points as terminal_points
 from perf.verdict import verdict
 from reports.data import report_data
@@ -40,6 +40,14 @@ FORBIDDEN: dict[str, Any] = {
     "max_ns": 9_797_979,
     "ceiling_share": 0.919,
 }
+FORBIDDEN["repetitions"] = tuple(
+    Repetition(
+        launch=launch, throughput=rate, latency_ns=7_896_123.0, first_ns=7_896_123.0, max_ns=9_797_979, samples=20_000,
+        percentiles_ns={"p90": 7_383_456.0, "p99": 9_595_959.0, "p99.9": 9_797_979.0}, quantiles_ns=(7_383_456.0, 8_484_789.0),
+        window_samples=4, posts=1, phases_ns={"open": 7_896_123, "first_transfer": 7_383_456, "gather": 8_484_789},
+    )
+    for launch, rate in enumerate((117.171, 123.456, 131.313) * 2)
+)  # fmt: skip
 # the same as they are stored, and as three digits show them
 NUMBERS = {123.456, 117.171, 131.313, 7_896_123, 7_383_456, 8_484_789, 9_595_959, 9_797_979, 0.919}
 NUMBERS |= {123, 117, 131, 7.9, 7.38, 8.48, 9.6, 9.8, 92}
@@ -64,7 +72,7 @@ def emulated(grid: Callable[..., list[PointSummary]], beside: Callable[..., list
 def real(grid: Callable[..., list[PointSummary]], beside: Callable[..., list[PointSummary]]) -> list[PointSummary]:
     """Return points of the same transfers that were timed, so that tables and figures hold both."""
     numbers = {"throughput": Interval(55.5, 55.25, 55.75, 0.96, 9), "latency_ns": Interval(4e5, 4e5, 4e5, 0.96, 9),
-               "percentiles_ns": {}, "max_ns": None, "ceiling_share": 0.5}  # fmt: skip
+               "percentiles_ns": {}, "max_ns": None, "ceiling_share": 0.5, "repetitions": ()}  # fmt: skip
     found = [*grid(5), *beside("cuda:4", "cuda:3")]
     of_five = [one for one in found if "cuda:4" in {one.point.source, one.point.destination}]
     return [replace(one, **numbers) for one in of_five]
@@ -110,9 +118,9 @@ def leaks(text: str) -> list[str]:
 
 def test_the_digits_would_be_found(emulated: list[PointSummary]) -> None:
     """The test can fail: the same points, not marked as emulated, show these digits in every place that is searched."""
-    marked = [replace(one, emulated=False) for one in emulated]
+    marked = [replace(one, emulated=False) for one in emulated[::5]]  # enough to find them, and few figures
     page = Text(render(report_data({}, marked, verdict(marked))))
-    assert len(leaks("\n".join(page.seen))) > 500
+    assert len(leaks("\n".join(page.seen))) > 300
     assert any(leaks(row) for row in page.rows)
     assert leaks(printed(marked))
     assert leaks("\n".join(verdict(marked)))
@@ -144,7 +152,7 @@ def test_what_was_moved_and_checked_is_shown_all_the_same(emulated: list[PointSu
 def test_neither_the_order_of_points_nor_of_tables_follows_their_times(emulated: list[PointSummary]) -> None:
     """Whatever the durations are, the page is the same."""
     rates = [Interval(float(1 + 37 * index % 101), None, None, None, 1) for index in range(len(emulated))]
-    other = [replace(one, throughput=rate, latency_ns=rate, ceiling_share=None, max_ns=None, percentiles_ns={})
+    other = [replace(one, throughput=rate, latency_ns=rate, ceiling_share=None, max_ns=None, percentiles_ns={}, repetitions=())
              for one, rate in zip(emulated, rates, strict=True)]  # fmt: skip
     assert render(report_data({}, other, [])) == render(report_data({}, emulated, []))
 

@@ -43,7 +43,7 @@ def violations(page, **options):
     return [(one["id"], one["help"], [node["html"][:160] for node in one["nodes"][:3]]) for one in found["violations"]]
 
 
-@pytest.mark.parametrize("kind", ["measured", "emulated", "conformance"])
+@pytest.mark.parametrize("kind", ["measured", "emulated", "conformance", "comparison"])
 def test_axe_finds_no_violation(visit, report, axe, kind):
     """With everything unfolded and the controls in use; a theme changes nothing but colours."""
     with visit(report(kind), color_scheme="light") as opened:

@@ -38,8 +38,8 @@ def groups(page, column):
 
 
 def size(text):
-    number, unit = re.search(r"(\d+) ([KM])iB", text).groups()
-    return int(number) * {"K": 1 << 10, "M": 1 << 20}[unit]
+    number, unit = re.search(r"(\d+) ([KM]i)?B", text).groups()
+    return int(number) * {None: 1, "Ki": 1 << 10, "Mi": 1 << 20}[unit]
 
 
 def test_sorting_reorders_within_each_group_up_down_and_back(page):
@@ -126,6 +126,19 @@ def test_filtering_hides_what_does_not_match_and_counts_what_does(page):
     field.fill("")
     assert all(row.is_visible() for row in shown.all())
     assert counted.inner_text() == ""
+
+
+def test_runs_side_by_side_are_sorted_by_the_throughput_of_one(visit, report):
+    """A cell says more than its rate; the rate is what counts."""
+    with visit(report("comparison")) as opened:
+        table = opened.page.locator("#points table.beside").first
+        table.locator("thead button", has_text="tuesday").click()
+        rates = table.evaluate("""table => [...table.tBodies].map(body =>
+            [...body.rows].slice(1).map(row => parseFloat(row.cells[2].querySelector(".big").textContent)))""")
+        assert max(map(len, rates)) > 4
+        assert all(group == sorted(group) for group in rates)
+        opened.page.locator("#points input").first.fill("push mooncake")
+        assert opened.page.locator("#points output").first.inner_text() == "3 of 24 points shown"
 
 
 def test_a_theme_changes_colours_and_is_remembered(page):

@@ -1,0 +1,1 @@
+"""Two to eight runs side by side: pure data, then one page."""

@@ -1,0 +1,63 @@
+"""A run folder as it is read for a page: from anywhere, checked, or a message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from conformance.record import FILE, read_cases
+from perf.analysis import summarise
+from perf.limits import limits
+from perf.reading import RunRecords, read_run
+from perf.testimony import compared
+from suite.errors import BadInput
+from suite.run.folder import RunFolder
+from suite.run.manifest import SCHEMA
+from suite.run.manifest import read as read_manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from conformance.record import Case
+    from perf.limits import Limit
+    from perf.summary import PointSummary
+    from perf.testimony import Witnessed
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, whatever it did; `measured` is False for one of conformance alone."""
+
+    name: str
+    manifest: Mapping[str, object]
+    summaries: tuple[PointSummary, ...] = ()
+    cases: tuple[Case, ...] | None = None
+    notes: tuple[str, ...] = ()  # what a reader must know of the files
+    measured: bool = True
+    limits: tuple[Limit, ...] = ()  # its ceilings
+    testimonies: tuple[Witnessed, ...] = ()  # of ucx_perftest
+
+
+def load_run(path: Path, name: str = "") -> Run:
+    """Return the run in `path`; raises `BadInput` for what is no run, damaged, or newer than this kvgauge."""
+    folder = RunFolder(path)
+    manifest = read_manifest(folder.manifest)
+    schema = manifest.get("schema")
+    if isinstance(schema, int) and schema > SCHEMA:
+        message = f"{folder.manifest}: schema {schema} is newer than this kvgauge, which reads {SCHEMA}"
+        raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
+    cases = tuple(read_cases(path / FILE)) if (path / FILE).exists() else None
+    measured = folder.samples.exists() or cases is None
+    found = read_run(folder.samples) if measured else RunRecords()
+    return Run(
+        name=name or path.resolve().name,
+        manifest=manifest,
+        summaries=tuple(summarise(found.points, found.ceilings)),
+        cases=cases,
+        # a page says the same wherever the run lies, and tells nobody where that is
+        notes=tuple(note.replace(str(folder.samples), folder.samples.name) for note in found.notes),
+        measured=measured,
+        limits=tuple(limits(found.ceilings)),
+        testimonies=tuple(compared(found.points, found.witnesses)),
+    )
