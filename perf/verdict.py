@@ -36,8 +36,21 @@ def verdict(summaries: Sequence[PointSummary], selected: Collection[str] = ()) -
             key = one.point.workload, words.carrier(one.point), one.point.op, _ends(one.point)
             groups.setdefault(key, []).append(one)
 
+    fastest: dict[tuple[str, str], float] = {}  # workload and carrier -> the best rate that it reached
+    for (name, carrier, _, _), group in groups.items():
+        rates = [one.throughput.median for one in group if one.throughput]
+        fastest[name, carrier] = max([fastest.get((name, carrier), 0.0), *rates])
+
     def importance(key: tuple[str, str, str, str]) -> tuple[object, ...]:
-        return groups[key][0].point.transport not in selected, key[0], key[1], OPS.index(key[2]), key[3]
+        name, carrier, op, ends = key
+        return (
+            groups[key][0].point.transport not in selected,
+            name,
+            -fastest[name, carrier],
+            carrier,
+            OPS.index(op),
+            ends,
+        )
 
     ordered = [groups[key] for key in sorted(groups, key=importance)]
     caches = [group for group in ordered if group[0].point.unit != "bytes"]

@@ -89,6 +89,7 @@ class Near:
     ceiling: str
     limit: str
     share: str
+    hot: bool
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def near(summaries: Iterable[PointSummary]) -> list[Near]:
             ceiling=one.limit.name,
             limit=format_rate(one.limit.gb_per_s),
             share=share(one.limit.fraction),
+            hot=one.point.pattern == "hot",
         )
         for one in with_limit
         if one.limit

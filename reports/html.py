@@ -139,7 +139,7 @@ def _shown(data: ReportData) -> dict[str, bool]:
     """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
     measured = bool(data.summaries) or data.conformance is None
     return {
-        "settings": measured,
+        "settings": bool(data.transports or data.why),
         "throughput": measured and _timed(data),
         "latency": measured and _timed(data),
         "points": measured,
