@@ -154,9 +154,9 @@
 
   function addDownloads(blocks) {
     const place = document.querySelector("main > section:last-of-type");
-    if (!place || !blocks.length) return;
+    if (!place || !blocks.length || all("a[download]").length) return; // links to files need no script
     const run = document.title.replace(/[^\w.-]+/g, "-").slice(0, 80);
-    const group = make("div", { class: "controls downloads", role: "group", "aria-label": "Download" });
+    const group = make("div", { class: "controls saving", role: "group", "aria-label": "Download" });
     for (const block of blocks) {
       const ending = block.type.split("/")[1];
       group.append(button(`Download ${block.id} (${ending.toUpperCase()})`, () => {

@@ -212,7 +212,7 @@ def test_every_control_can_be_reached_and_used_by_keyboard(page):
             const one = document.activeElement, style = getComputedStyle(one);
             const kind = one.matches(".skip") ? "skip" : one.closest("nav") ? "nav" : one.closest(".themes") ? "theme"
                 : one.matches(".sort") ? "sort" : one.matches("input") ? "filter" : one.matches("summary") ? "details"
-                : one.closest(".copyable") ? "copy" : one.closest(".downloads") ? "download" : one.tagName;
+                : one.closest(".copyable") ? "copy" : one.closest(".saving") ? "download" : one.tagName;
             return [kind, one.textContent.trim(), style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth)];
         }""")
         if kind == "BODY":
