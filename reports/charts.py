@@ -49,7 +49,6 @@ class Line:
     colour: int  # 1 to COLOURS; 0 for the ceiling
     hollow: bool  # scattered blocks
     runs: tuple[tuple[Mark, ...], ...]
-    shape: int = 0  # 1 to COLOURS: a marker of its own, where lines are runs; 0: a dot, or hollow a square
 
     @property
     def marks(self) -> list[Mark]:

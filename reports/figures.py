@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.marks import marker
 from reports.svg import PAPER, colour, drawn, log_of_time
 from suite.units import format_bytes
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 
 _INCHES = (5.3, 3.3)
 _LABEL_ROOM = 0.16  # of the axis: closer labels would overlap
-_SHAPES = ("", "o", "s", "^", "D", "v", "P", "X", "*")  # by `Line.shape`; the page's legend has the same
-_APART_POINTS = 4.0  # sideways, from one run's line to the next
+_ASIDE_POINTS = 4.5  # from one line to the next, if all have room in
+_ASIDE_MOST_POINTS = 24.0  # from the first to the last, or neighbouring sizes would mix
+_POINTS_PER_INCH = 72
 
 
 def draw(chart: Chart) -> Markup:
@@ -30,7 +32,7 @@ def draw(chart: Chart) -> Markup:
         axes = figure.add_subplot()
         _dress(axes, chart)
         for line in sorted(chart.lines, key=lambda line: not line.ceiling):
-            _draw_line(axes, line, _beside(axes, line, chart))
+            _draw_line(axes, line, axes.transData + _aside(figure, line, chart.lines))
 
     return drawn(chart.id, chart.title, chart.description, paint, _INCHES)
 
@@ -86,18 +88,17 @@ def _duration_axis(axes: Axes, least: float, most: float) -> None:
     log_of_time(axes.yaxis, least, most)
 
 
-def _beside(axes: Axes, line: Line, chart: Chart) -> Transform:
-    """Return where a line is drawn: lines of runs a little apart, or their bars would hide each other."""
+def _aside(figure: Figure, line: Line, lines: Sequence[Line]) -> Transform:
+    """Return how far aside a line is drawn: a little each, or the bars of one size would hide each other."""
     from matplotlib.transforms import ScaledTranslation
 
-    shapes = sorted(other.shape for other in chart.lines)
-    aside = _APART_POINTS * (shapes.index(line.shape) - (len(shapes) - 1) / 2) if line.shape else 0.0
-    return axes.transData + ScaledTranslation(aside / 72, 0, axes.figure.dpi_scale_trans)
+    step = min(_ASIDE_POINTS, _ASIDE_MOST_POINTS / len(lines))
+    points = step * (lines.index(line) - (len(lines) - 1) / 2)
+    return ScaledTranslation(points / _POINTS_PER_INCH, 0, figure.dpi_scale_trans)
 
 
 def _draw_line(axes: Axes, line: Line, where: Transform) -> None:
     ink = colour(line.colour)
-    marker = _SHAPES[line.shape] or ("s" if line.hollow else "o")
     for run in line.runs:
         axes.plot(
             [mark.x_bytes for mark in run],
@@ -105,8 +106,8 @@ def _draw_line(axes: Axes, line: Line, where: Transform) -> None:
             color=ink,
             linestyle=(0, (5, 3)) if line.ceiling else "-",
             linewidth=1.4,
-            marker=marker,
-            markersize=7 if line.shape else 5,
+            marker=marker(line.colour),
+            markersize=6.5,
             markerfacecolor=PAPER if line.hollow else ink,
             markeredgewidth=1.3,
             transform=where,
@@ -117,8 +118,9 @@ def _draw_line(axes: Axes, line: Line, where: Transform) -> None:
                 [mark.x_bytes] * 2,
                 [mark.low, mark.high],
                 color=ink,
-                linewidth=1.4,
+                linewidth=1.2,
                 marker="_",
-                markersize=6,
+                markersize=5,
+                zorder=1.9,  # under the lines and marks
                 transform=where,
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from reports.marks import marker
 from reports.svg import CEILING, GRID, colour, drawn
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def draw_ratios(figure: Ratios) -> Markup:
             )
         for number, (name, index) in enumerate(figure.legend):
             offset = 0.7 * ((number + 0.5) / len(figure.legend) - 0.5)
-            _draw_marks(axes, figure, name, offset=offset, ink=colour(index))
+            _draw_marks(axes, figure, name, offset=offset, index=index)
         axes.axvline(1, color=CEILING, linewidth=1.2, linestyle=(0, (5, 3)))
         furthest = max([1.0, *(mark.high or mark.ratio for row in figure.rows for mark in row.marks),
                     *(row.band[1] for row in figure.rows if row.band)])  # fmt: skip
@@ -48,8 +49,9 @@ def draw_ratios(figure: Ratios) -> Markup:
     return drawn(figure.id, figure.title, figure.description, paint, (_WIDTH, min(height, 9.0)))
 
 
-def _draw_marks(axes: Axes, figure: Ratios, name: str, *, offset: float, ink: str) -> None:
+def _draw_marks(axes: Axes, figure: Ratios, name: str, *, offset: float, index: int) -> None:
     """Draw one transport in all rows with two artists: hundreds would take seconds."""
+    ink = colour(index)
     marks = [
         (place + offset, mark) for place, row in enumerate(figure.rows) for mark in row.marks if mark.label == name
     ]
@@ -62,6 +64,6 @@ def _draw_marks(axes: Axes, figure: Ratios, name: str, *, offset: float, ink: st
         [at for at, _ in marks],
         color=ink,
         linestyle="none",
-        marker="o",
-        markersize=5,
+        marker=marker(index),
+        markersize=6,
     )

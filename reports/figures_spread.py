@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.marks import marker
 from reports.svg import colour, drawn, log_of_time
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from reports.latencies import Curves
 
 _INCHES = (5.3, 3.0)
+_MARKS = 5  # of one line: enough to tell it apart without colour
 _NARROWEST = 1.25  # a time axis that spans less would make noise look like a tail
 
 
@@ -21,11 +23,14 @@ def draw_curves(figure: Curves) -> Markup:
 
     def paint(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        for line in sorted(figure.lines, key=lambda line: line.colour != 0):
+        for number, line in enumerate(sorted(figure.lines, key=lambda line: line.colour != 0)):
+            every = max(1, len(line.values_ns) // _MARKS)
+            first = every * (2 * number + 1) // (2 * len(figure.lines))  # no two lines mark the same share
             shares = [100 * index / len(line.values_ns) for index in range(len(line.values_ns) + 1)]
             axes.plot(
                 [line.values_ns[0], *line.values_ns], shares, drawstyle="steps-post", color=colour(line.colour),
                 linestyle="-" if line.colour else (0, (5, 3)), linewidth=1.6,
+                marker=marker(line.colour), markersize=6.5, markevery=(first, every),
             )  # fmt: skip
         least = min(line.values_ns[0] for line in figure.lines)
         most = max(line.values_ns[-1] for line in figure.lines)

@@ -1,4 +1,4 @@
-"""One HTML file: offline, without JavaScript, the same bytes for the same data.
+"""One HTML file: offline, complete without JavaScript, the same bytes for the same data.
 
 A section is a template in `templates/sections`; every value that a template
 prints passes `plain` and is escaped, so no string of a run can become markup.
@@ -27,8 +27,10 @@ from reports.figures_spread import draw_curves
 from reports.fits import described
 from reports.json_report import summary
 from reports.latencies import SHARES, latencies
+from reports.marks import SHAPES, polygon
 from reports.ratios import ratios
 from reports.recompute import recompute
+from reports.script import policy, script
 from reports.storage import storage
 from suite.units import format_bytes
 
@@ -76,6 +78,8 @@ def page_environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["bytes"] = format_bytes
+    code = script()
+    environment.globals |= {"script": code, "policy": policy(code), "shapes": [polygon(n) for n in range(len(SHAPES))]}
     return environment
 
 

@@ -59,6 +59,13 @@ def test_every_spec_shown_can_be_planned(page, tmp_path):
         assert points(load_spec(str(path)))
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_shown_is_there_small_and_described(page):
+    for words, target in re.findall(r"!\[([^\]]*)\]\(([^)]+)\)", page.read_text("utf-8")):
+        assert len(words) > 20, target
+        assert 0 < (page.parent / target).stat().st_size < 200 << 10, target
+
+
 @pytest.mark.deep
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_shown_runs(page, tmp_path):

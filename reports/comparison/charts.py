@@ -54,7 +54,7 @@ def _line(members: Sequence[Pair], number: int, name: str) -> Line | None:
     if not runs:
         return None
     mixed = "" if members[0].carrier else f"{', '.join(sorted({carrier(one.point) for one in drawn}))}, "
-    return Line(f"{name}: {mixed}{_memory(drawn)}", number + 1, hollow=False, runs=runs, shape=number + 1)
+    return Line(f"{name}: {mixed}{_memory(drawn)}", number + 1, hollow=False, runs=runs)
 
 
 def _memory(drawn: Sequence[PointSummary]) -> str:
@@ -68,6 +68,6 @@ def _memory(drawn: Sequence[PointSummary]) -> str:
 
 
 def _note(lines: Sequence[Line], names: Sequence[str]) -> str:
-    absent = [name for number, name in enumerate(names) if all(line.shape != number + 1 for line in lines)]
+    absent = [name for number, name in enumerate(names) if all(line.colour != number + 1 for line in lines)]
     apart = "Lines stand a little aside, or their bars would hide each other."
     return f"{apart} Not drawn, having no number here that counts: {', '.join(absent)}." if absent else apart

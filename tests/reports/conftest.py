@@ -1,10 +1,12 @@
-"""Made-up points of several GPUs and of storage: shapes to draw and print, not results of any machine."""
+"""Made-up points of several GPUs and of storage: shapes to draw and print, not results of any machine. And a browser."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,10 @@ from perf.statistics import median_interval
 from perf.summary import Repetition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
+
+    from playwright.sync_api import Browser, Page
 
     from perf.summary import PointSummary
 
@@ -136,3 +140,44 @@ def run_folder(tmp_path: Path, manifest: dict[str, object]) -> Callable[..., Pat
         return path
 
     return build
+
+
+@dataclass
+class Opened:
+    """A page in the browser, and what it asked for and complained of since it was opened."""
+
+    page: Page
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    """Return one browser for all tests of reports; no other test may share its event loop."""
+    from playwright.sync_api import sync_playwright  # not at the top: quick tests read this file too
+
+    chromium = shutil.which("chromium")
+    assert chromium, "Debian's package chromium is missing"
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Callable[..., Any]:
+    """Return what opens a file in a fresh context, with the options of one."""
+
+    @contextmanager
+    def opening(path: Path, **options: Any) -> Iterator[Opened]:
+        context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
+        context.set_default_timeout(10_000)
+        opened = Opened(context.new_page())
+        opened.page.on("request", lambda request: opened.requests.append(request.url))
+        opened.page.on("console", lambda said: opened.complaints.append(said.text))
+        opened.page.on("pageerror", lambda error: opened.complaints.append(str(error)))
+        opened.page.goto(path.as_uri())
+        yield opened
+        context.close()
+
+    return opening

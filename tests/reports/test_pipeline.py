@@ -86,19 +86,19 @@ class Parts(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._in = tag
+        self._in = "program" if tag == "script" and ("type", "application/json") not in attrs else tag
         self.tags[tag] += 1
         self.attributes |= {(tag, name) for name, _ in attrs}
         self.loads += [value or "" for name, value in attrs if name in {"src", "href", "xlink:href", "action"}]
 
     def handle_endtag(self, tag: str) -> None:
-        if self._in == tag:
+        if tag in {self._in, "script"}:
             self._in = ""
 
     def handle_data(self, data: str) -> None:
         if self._in == "script":
             self.script += data
-        elif self._in != "style":
+        elif self._in not in {"style", "program"}:
             self.text += data
 
 

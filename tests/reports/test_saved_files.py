@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,25 +25,22 @@ pytestmark = pytest.mark.deep
 
 
 def test_each_file_is_saved_as_the_page_says(
-    summary: Callable[..., PointSummary], line: Callable[..., dict[str, Any]], tmp_path: Path
+    visit: Callable[..., Any],
+    summary: Callable[..., PointSummary],
+    line: Callable[..., dict[str, Any]],
+    tmp_path: Path,
 ) -> None:
-    playwright = pytest.importorskip("playwright.sync_api")
-    chromium = shutil.which("chromium")
-    assert chromium, "Debian's package chromium is missing"
     rows = [launch_row(PointRecord.model_validate(line(launch))) for launch in range(3)]
     data = report_data({}, [summary()], ["It is so."], launches=rows)
-    page = tmp_path / "a report.html"
-    page.write_text(render(data), encoding="utf-8")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        opened = browser.new_context(java_script_enabled=False, accept_downloads=True).new_page()
-        opened.goto(page.as_uri())
+    path = tmp_path / "a report.html"
+    path.write_text(render(data), encoding="utf-8")
+    with visit(path, java_script_enabled=False, accept_downloads=True) as opened:
+        page = opened.page
         for file in downloads(data, json_summary(data)):
-            with opened.expect_download(timeout=20_000) as saving:
-                opened.get_by_role("link", name=file.name).click()
+            with page.expect_download(timeout=20_000) as saving:
+                page.get_by_role("link", name=file.name).click()
             saved = saving.value
             assert saved.suggested_filename == file.name
             assert hashlib.sha256(Path(saved.path()).read_bytes()).hexdigest() == file.sha256
-            assert opened.get_by_text(file.sha256).is_visible()
-        assert opened.url == page.as_uri()
-        browser.close()
+            assert page.get_by_text(file.sha256).is_visible()
+        assert page.url == path.as_uri()

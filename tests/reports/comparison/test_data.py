@@ -149,7 +149,7 @@ def test_a_figure_has_a_line_for_each_run_with_a_shape_of_its_own(summaries):
     names = [f"run {number}" for number in range(8)]
     found = charts([pair for pair in pairs([summaries] * 8) if len(pair.present) > 1], names)
     for chart in found:
-        assert [line.shape for line in chart.lines] == list(range(1, 9))
+        assert [line.colour for line in chart.lines] == list(range(1, 9))
         assert all("working set" in line.label and "4k pages" in line.label for line in chart.lines)
     assert "copy" in found[-1].title
     assert "copy" not in found[0].title
