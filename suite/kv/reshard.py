@@ -81,24 +81,21 @@ def plan(
     of the tokens, then of prefill's memory. Raises `BadInput` for pools and
     tables that do not fit, `IndexError` for a block outside its pool.
     """
-    parts = (pair.source, pair.destination)
-    for part, pool in zip(parts, pools, strict=True):
-        if pool.layout != part.layout:
-            raise BadInput("other-pool", f"{part.rank}'s pool is {pool.layout}", f"the pair needs {part.layout}")
+    ends = list(zip((pair.source, pair.destination), pools, tables, strict=True))
+    for part, pool, table in ends:
+        _fits(part, pool, table)
     tokens, cached = _kept(pair.group, tokens, cached)
-    limits = [Table(part.layout.tokens_per_block, len(table)) for part, table in zip(parts, tables, strict=True)]
+    limits = [Table(part.layout.tokens_per_block, len(table)) for part, _, table in ends]
     span = missing(tokens, *limits, window=pair.group.window, cached=cached)
     loops, nbytes = _loops(pair, span.chunk)
+    firsts = np.arange(span.start, span.stop, span.chunk)
     pieces = [
-        _pieces(part, pool, table, np.arange(span.start, span.stop, span.chunk), limit.start(tokens))
-        for part, pool, table, limit in zip(parts, pools, tables, limits, strict=True)
+        _pieces(part, pool, table, firsts - limit.start(tokens))
+        for (part, pool, table), limit in zip(ends, limits, strict=True)
     ]
-    counts = [loop.times for loop in loops]
-    rows = [_rows(pieces[0], counts, [loop.source for loop in loops])]
-    rows += [_rows(pieces[1], counts, [loop.destination for loop in loops])]
     return plans.rows(
-        rows[0],
-        rows[1],
+        _rows(pieces[0], [(loop.times, loop.source) for loop in loops]),
+        _rows(pieces[1], [(loop.times, loop.destination) for loop in loops]),
         nbytes,
         source_device=pools[0].device,
         destination_device=pools[1].device,
@@ -172,18 +169,24 @@ def _loops(pair: Pair, chunk: int) -> tuple[list[_Loop], int]:
     return loops, nbytes
 
 
-def _pieces(
-    part: Part, pool: Pool, table: NDArray[np.int64], tokens: NDArray[np.int64], table_start: int
-) -> NDArray[np.uint64]:
-    """Return where the pair's bytes of the piece that begins at each of `tokens` begin; shape of `tokens`."""
+def _fits(part: Part, pool: Pool, table: NDArray[np.int64]) -> None:
+    if pool.layout != part.layout:
+        raise BadInput("other-pool", f"{part.rank}'s pool is {pool.layout}", f"the pair needs {part.layout}")
+    if len(np.unique(table)) != len(table):
+        raise BadInput(
+            "block-twice", f"{part.rank}'s block table names a block twice", "a block holds one piece of a prompt"
+        )
+
+
+def _pieces(part: Part, pool: Pool, table: NDArray[np.int64], tokens: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return where the pair's bytes of each piece begin; `tokens` are its first ones, counted from the table's first."""
     layout = part.layout
-    index, inside = np.divmod(tokens - table_start, layout.tokens_per_block)
+    index, inside = np.divmod(tokens, layout.tokens_per_block)
     first = part.first_layer * layout.layer_bytes + part.first_head * layout.head_stride
-    offsets = first + inside * layout.token_stride
-    return np.asarray(pool.block_addresses(table[index]) + offsets.astype(np.uint64))
+    return np.asarray(pool.block_addresses(table[index]) + (first + inside * layout.token_stride).astype(np.uint64))
 
 
-def _rows(pieces: NDArray[np.uint64], counts: Sequence[int], steps: Sequence[int]) -> NDArray[np.uint64]:
-    """Return the address of every descriptor, shape (pieces * product of counts,)."""
-    loops = [np.arange(count, dtype=np.uint64) * np.uint64(step) for count, step in zip(counts, steps, strict=True)]
-    return np.asarray(reduce(np.add.outer, loops, pieces)).ravel()
+def _rows(pieces: NDArray[np.uint64], loops: Sequence[tuple[int, int]]) -> NDArray[np.uint64]:
+    """Return the address of every descriptor of all pieces; `loops` are (times, bytes on), outermost first."""
+    offsets = [np.arange(times, dtype=np.uint64) * np.uint64(step) for times, step in loops]
+    return np.asarray(reduce(np.add.outer, offsets, pieces)).ravel()

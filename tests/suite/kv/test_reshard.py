@@ -77,6 +77,14 @@ def test_ten_thousand_random_cases_hand_over_every_byte() -> None:
     prove_random(10_000)
 
 
+@pytest.mark.deep
+@pytest.mark.parametrize("name", ["gpt-oss-120b", "mimo-v2-flash", "deepseek-v3.2", "qwen3-235b-a22b"])
+def test_real_models_hand_over_every_byte(name: str) -> None:
+    """First layers of presets with windows, K and V apart, an indexer, replicated heads: TP2 PP2 to TP8, a prefix cached."""
+    case = Case(preset(name).first(6), Side(Parallel(2, 2), 32, 1), Side(Parallel(8), 16, 1), tokens=200, cached=48)
+    counted(case, run(case))
+
+
 def test_what_does_not_fit_is_refused_and_nothing_else() -> None:
     """Over all pairs of small topologies, a `BadInput` is raised exactly where heads or TPs do not divide."""
     for model, prefill, decode in product((latent(), *map(grouped, (1, 2, 3, 4))), topologies(4), topologies(4)):
@@ -184,7 +192,7 @@ def test_nothing_missing_is_an_empty_plan() -> None:
 
 
 def test_pools_and_tables_must_be_the_pairs_own() -> None:
-    """A pool of another layout, a table too long, a block outside: refused before any address is made."""
+    """A pool of another layout, a table too long, a block twice or outside: refused before any byte moves."""
     model = grouped(4)
     pair = pairs(model, model.groups[0], Side(Parallel(1), 4), Side(Parallel(2), 4))[0]
     good = Pool(pair.source.layout, 9, 0), Pool(pair.destination.layout, 9, 1 << 30)
@@ -194,6 +202,9 @@ def test_pools_and_tables_must_be_the_pairs_own() -> None:
     assert caught.value.code == "other-pool"
     with pytest.raises(BadInput, match="a prompt of 12 tokens has 3"):
         reshard.plan(pair, good, (np.arange(4), np.arange(3)), tokens=12)
+    for twice in ((np.array([1, 0, 1]), np.arange(3)), (np.arange(3), np.array([1, 0, 1]))):
+        with pytest.raises(BadInput, match="names a block twice"):
+            reshard.plan(pair, good, twice, tokens=12)
     with pytest.raises(IndexError, match="outside a pool of 9"):
         reshard.plan(pair, good, (np.arange(3), np.array([0, 1, 9])), tokens=12)
 
