@@ -1,9 +1,9 @@
 """Model shapes -> bytes: what one block of a paged KV cache holds, and in which order.
 
-The layout is TensorRT-LLM's pool in HND order: a block is
-`[layer][K/V][head][token][dim]`, so its natural units are a head, a page (K or
-V of one layer), a layer and the whole block. MLA keeps one latent vector per
-token and layer: no K/V pair and no heads.
+The layout is TensorRT-LLM's pool: a block is `[layer][K/V][head][token][dim]`
+in HND order, `[layer][K/V][token][head][dim]` in NHD order. So the natural
+units of HND are a head, a page (K or V of one layer), a layer and the whole
+block. MLA keeps one latent vector per token and layer: no K/V pair and no heads.
 
 Sources: the models' published configurations; the pool layout is described in
 NVIDIA/TensorRT-LLM `cpp/tensorrt_llm/batch_manager/kvCacheManager.cpp`.
@@ -11,15 +11,23 @@ NVIDIA/TensorRT-LLM `cpp/tensorrt_llm/batch_manager/kvCacheManager.cpp`.
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
+from suite.kv.models import PRESETS, preset
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+
+class Order(StrEnum):
+    """Which of heads and tokens is the outer one inside a page."""
+
+    HND = "HND"
+    NHD = "NHD"
 
 
 @dataclass(frozen=True)
@@ -47,30 +55,34 @@ def mla(name: str, *, layers: int, kv_lora_rank: int, qk_rope_head_dim: int) -> 
     return Geometry(name, layers, 1, 1, kv_lora_rank + qk_rope_head_dim)
 
 
-MODELS: Mapping[str, Geometry] = MappingProxyType(
-    {
-        model.name: model
-        for model in (
-            gqa("llama-3.1-8b", layers=32, kv_heads=8, head_dim=128),
-            gqa("llama-3.1-70b", layers=80, kv_heads=8, head_dim=128),
-            mla("deepseek-v3", layers=61, kv_lora_rank=512, qk_rope_head_dim=64),
-        )
-    }
-)
-
-
 @dataclass(frozen=True)
 class Layout:
-    """A geometry cut into blocks of `tokens_per_block`, elements of `element_bytes`."""
+    """A geometry cut into blocks of `tokens_per_block`, elements of `element_bytes`, pages in `order`."""
 
     geometry: Geometry
     tokens_per_block: int = 32
     element_bytes: int = 2
+    order: Order = Order.HND
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one token of one head of K (or V) of one layer."""
+        return self.geometry.dim * self.element_bytes
+
+    @property
+    def token_stride(self) -> int:
+        """Bytes from a token of a head to its next."""
+        return self.row_bytes * (1 if self.order == Order.HND else self.geometry.heads)
+
+    @property
+    def head_stride(self) -> int:
+        """Bytes from a head of a token to its next."""
+        return self.row_bytes * (self.tokens_per_block if self.order == Order.HND else 1)
 
     @property
     def head_bytes(self) -> int:
         """Bytes of one head of K (or V) of one layer in one block."""
-        return self.tokens_per_block * self.geometry.dim * self.element_bytes
+        return self.tokens_per_block * self.row_bytes
 
     @property
     def page_bytes(self) -> int:
@@ -90,7 +102,9 @@ class Layout:
     @property
     def units(self) -> tuple[str, ...]:
         """Names of the contiguous pieces of this layout that differ in size, small to large."""
-        sizes = {"head": self.head_bytes, "page": self.page_bytes, "layer": self.layer_bytes, "block": self.block_bytes}
+        sizes = {"page": self.page_bytes, "layer": self.layer_bytes, "block": self.block_bytes}
+        if self.order == Order.HND:
+            sizes = {"head": self.head_bytes, **sizes}
         largest_name = {size: name for name, size in sizes.items()}
         return tuple(name for name, size in sizes.items() if largest_name[size] == name)
 
@@ -113,11 +127,26 @@ class Layout:
         return tokens * self.geometry.bytes_per_token(self.element_bytes)
 
 
+MODELS: Mapping[str, Geometry] = MappingProxyType(  # the presets that keep their whole cache in one pool
+    {
+        name: Geometry(name, len(group.layers), group.kinds, group.heads, group.dim)
+        for name, model in PRESETS.items()
+        for group in model.groups
+        if len(model.groups) == 1
+    }
+)
+
+
 def layout(model: str, *, tokens_per_block: int = 32, element_bytes: int = 2) -> Layout:
-    """Return the layout of a model preset; an unknown name is a `BadInput` with a suggestion."""
-    geometry = MODELS.get(model)
-    if geometry is None:
-        near = difflib.get_close_matches(model, MODELS, n=1)
-        hint = f"did you mean {near[0]}? " if near else ""
-        raise BadInput("unknown-model", f"no model preset {model!r}", f"{hint}presets: {', '.join(MODELS)}")
-    return Layout(geometry, tokens_per_block, element_bytes)
+    """Return the layout of a model preset.
+
+    An unknown name is a `BadInput` with a suggestion; so is a model of several layer
+    groups, which no single layout describes.
+    """
+    groups = preset(model).groups
+    if len(groups) > 1:
+        names = ", ".join(group.name for group in groups)
+        raise BadInput(
+            "several-pools", f"{model} keeps its cache in several pools: {names}", f"of one pool: {', '.join(MODELS)}"
+        )
+    return Layout(MODELS[model], tokens_per_block, element_bytes)

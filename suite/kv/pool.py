@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from suite.kv.geometry import Order
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -29,12 +31,16 @@ class Pool:
         """Bytes of the whole pool."""
         return self.blocks * self.layout.block_bytes
 
-    def unit_addresses(self, blocks: NDArray[np.int64], unit: str) -> NDArray[np.uint64]:
-        """Return the address of every `unit` of `blocks`, in memory order: shape (blocks * units per block,)."""
+    def block_addresses(self, blocks: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return where each of `blocks` begins, shape (blocks,); a block that the pool has not is an IndexError."""
         if blocks.size and (blocks.min() < 0 or blocks.max() >= self.blocks):
             raise IndexError(f"block {blocks.min()}..{blocks.max()} outside a pool of {self.blocks}")
+        return np.asarray(np.uint64(self.address) + blocks.astype(np.uint64) * np.uint64(self.layout.block_bytes))
+
+    def unit_addresses(self, blocks: NDArray[np.int64], unit: str) -> NDArray[np.uint64]:
+        """Return the address of every `unit` of `blocks`, in memory order: shape (blocks * units per block,)."""
+        starts = self.block_addresses(blocks)
         step = self.layout.unit_bytes(unit)
-        starts = np.uint64(self.address) + blocks.astype(np.uint64) * np.uint64(self.layout.block_bytes)
         inside = np.arange(0, self.layout.block_bytes, step, dtype=np.uint64)
         return (starts[:, None] + inside).ravel()
 
@@ -43,8 +49,14 @@ class Pool:
         block, rest = divmod(offset, self.layout.block_bytes)
         layer, rest = divmod(rest, self.layout.layer_bytes)
         kind, rest = divmod(rest, self.layout.page_bytes)
-        head, rest = divmod(rest, self.layout.head_bytes)
-        token, byte = divmod(rest, self.layout.geometry.dim * self.layout.element_bytes)
-        if self.layout.geometry.kinds == 1:
-            return f"block {block}, layer {layer}, latent, token {token}, byte {byte}"
-        return f"block {block}, layer {layer}, {KINDS[kind]}, head {head}, token {token}, byte {byte}"
+        row, byte = divmod(rest, self.layout.row_bytes)
+        if self.layout.order == Order.HND:
+            head, token = divmod(row, self.layout.tokens_per_block)
+        else:
+            token, head = divmod(row, self.layout.geometry.heads)
+        place = [f"block {block}", f"layer {layer}"]
+        if self.layout.geometry.kinds > 1:
+            place += [KINDS[kind], f"head {head}"]
+        else:  # one head of one kind is MLA's latent, whatever the rank
+            place += [f"head {head}" if self.layout.geometry.heads > 1 else "latent"]
+        return ", ".join([*place, f"token {token}", f"byte {byte}"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suite.errors import BadInput
-from suite.kv.geometry import MODELS, Layout, gqa, layout, mla
+from suite.kv.geometry import MODELS, Layout, Order, gqa, layout, mla
 
 KIB = 1 << 10
 LAYOUTS = st.builds(
@@ -109,3 +109,22 @@ def test_a_layout_is_made_as_asked() -> None:
     """Tokens of a block and bytes of an element are the caller's."""
     shape = layout("deepseek-v3", tokens_per_block=64, element_bytes=1)
     assert shape.unit_bytes("layer") == 64 * 576
+
+
+def test_a_model_of_several_pools_is_no_layout() -> None:
+    """No single layout describes windows beside full attention: the groups are named, and what fits."""
+    with pytest.raises(BadInput, match="gpt-oss-120b keeps its cache in several pools: full, window") as caught:
+        layout("gpt-oss-120b")
+    assert caught.value.code == "several-pools"
+    assert caught.value.hint.startswith("of one pool: llama-3.1-8b, ")
+    assert "gpt-oss-120b" not in MODELS
+
+
+def test_a_head_is_no_piece_of_an_nhd_page() -> None:
+    """With tokens outside, a head's bytes lie apart; the other units are as in HND."""
+    shape = Layout(gqa("g", layers=2, kv_heads=4, head_dim=8), 16, 2, Order.NHD)
+    assert shape.units == ("page", "layer", "block")
+    assert (shape.token_stride, shape.head_stride) == (4 * 16, 16)
+    hnd = Layout(shape.geometry, 16, 2)
+    assert (hnd.token_stride, hnd.head_stride) == (16, 16 * 16)
+    assert hnd.block_bytes == shape.block_bytes

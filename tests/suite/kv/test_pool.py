@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.kv.geometry import Layout, gqa, mla
+from suite.kv.geometry import Geometry, Layout, Order, gqa, mla
 from suite.kv.pool import Pool
 
 NAMES = ("block", "layer", "page", "head")
@@ -91,12 +91,25 @@ def test_the_words_are_those_of_an_engineer() -> None:
     assert latent.describe(latent.nbytes - 1) == "block 2, layer 1, latent, token 1, byte 7"
 
 
+def test_an_nhd_page_has_its_tokens_outside() -> None:
+    """The same offset is another token and head when tokens are the outer ones; a key of several heads names them."""
+    shape = Layout(gqa("g", layers=2, kv_heads=2, head_dim=4), 4, 2, Order.NHD)
+    assert Pool(shape, 3, 0).describe(3 * 8 + 5) == "block 0, layer 0, K, head 1, token 1, byte 5"
+    assert (
+        Pool(Layout(shape.geometry, 4, 2), 3, 0).describe(3 * 8 + 5) == "block 0, layer 0, K, head 0, token 3, byte 5"
+    )
+    keys = Pool(Layout(Geometry("k", 2, 1, 2, 4), 4, 2), 3, 0)
+    assert keys.describe(keys.nbytes - 1) == "block 2, layer 1, head 1, token 3, byte 7"
+
+
 @pytest.mark.parametrize("block", [-1, 3, 1 << 40])
 def test_a_block_outside_the_pool_is_refused(block: int) -> None:
     """One block outside is enough, whatever the others are."""
     pool = Pool(Layout(gqa("g", layers=1, kv_heads=1, head_dim=4), 1, 2), 3, 0)
     with pytest.raises(IndexError, match="outside a pool of 3"):
         pool.unit_addresses(np.array([0, block, 2]), "block")
+    with pytest.raises(IndexError, match="outside a pool of 3"):
+        pool.block_addresses(np.array([0, block, 2]))
 
 
 def test_no_blocks_have_no_addresses() -> None:
