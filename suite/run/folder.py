@@ -26,6 +26,7 @@ class RunFolder:
     """`runs/<name>/`: everything about one invocation."""
 
     path: Path
+    lines: str = SAMPLES  # the file of records that this run appends to
 
     @property
     def samples(self) -> Path:
@@ -48,33 +49,38 @@ class RunFolder:
         return self.path / "logs"
 
     def append(self, line: Mapping[str, object]) -> None:
-        """Append one record to `samples.jsonl` and wait until it is on disk."""
+        """Append one record to the run's file of lines and wait until it is on disk."""
         data = json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        target = self.path / self.lines
         try:
-            with self.samples.open("ab") as file:
+            with target.open("ab") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            hint = f"make room, then: kvgauge sweep --resume {self.path}"
-            raise Missing("not-written", f"cannot write {self.samples}: {error.strerror}", hint) from error
+            resumable = self.lines == SAMPLES
+            hint = f"make room, then: kvgauge sweep --resume {self.path}" if resumable else "make room, and start again"
+            raise Missing("not-written", f"cannot write {target}: {error.strerror}", hint) from error
 
     def write_manifest(self, manifest: Mapping[str, object]) -> None:
         """Replace `manifest.json`; a reader sees the old one or the new one."""
         write_whole(self.manifest, json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def create(out: Path | None) -> RunFolder:
-    """Make a new run folder: `out`, or `runs/<UTC time>`; refuses a folder that already holds a run."""
+def create(out: Path | None, lines: str = SAMPLES) -> RunFolder:
+    """Make a new run folder: `out`, or `runs/<UTC time>`; refuses a folder that already holds a run.
+
+    `lines` names the file of records.
+    """
     path = out or RUNS
     try:
         path.mkdir(parents=True, exist_ok=True)
         path = out or _fresh()
-        folder = RunFolder(path)
-        if folder.samples.exists() or folder.manifest.exists():
+        folder = RunFolder(path, lines)
+        if (path / lines).exists() or folder.manifest.exists():
             raise BadInput("run-exists", f"{path} already holds a run", "choose another folder with --out")
         folder.logs.mkdir(exist_ok=True)
-        folder.samples.touch(exist_ok=False)  # of two at once, one is refused
+        (path / lines).touch(exist_ok=False)  # of two at once, one is refused
     except OSError as error:
         raise BadInput(
             "no-run-folder", f"cannot write to {path}: {error.strerror}", "choose a folder with --out"

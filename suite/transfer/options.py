@@ -1,0 +1,79 @@
+"""What the user wrote, checked: sides such as `tp=4,pp=2`, and the model cut to some layers."""
+
+from __future__ import annotations
+
+import re
+
+from suite.errors import BadInput
+from suite.kv.geometry import Order
+from suite.kv.models import preset
+from suite.kv.parallel import Parallel
+from suite.kv.side import Side
+from suite.transfer.task import SIDES, Task
+
+_NUMBERS = ("tp", "pp", "dp", "block")
+_ACCEPTED = "tp, pp, dp (ranks), block (tokens of a block), stages (layers of each: 3+5), order (HND or NHD)"
+MOST_WORKERS = 256
+MOST_TOKENS = 1 << 22
+
+
+def parse_side(text: str, *, element_bytes: int) -> Side:
+    """Return the side that e.g. `tp=4,pp=2` describes; one rank, blocks of 32 tokens and HND are the defaults."""
+    given: dict[str, str] = {}
+    for part in text.split(","):
+        name, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals or name not in {*_NUMBERS, "stages", "order"} or name in given:
+            raise BadInput(
+                "bad-side", f"{part[:60]!r} in {text[:60]!r} is no part of a layout", f"accepted: {_ACCEPTED}"
+            )
+        given[name] = value
+    number = {name: _number(name, given[name]) for name in _NUMBERS if name in given}
+    stages = tuple(_number("stages", piece) for piece in given["stages"].split("+")) if "stages" in given else None
+    parallel = Parallel(number.get("tp", 1), number.get("pp", 1), number.get("dp", 1), stages)
+    return Side(parallel, number.get("block", 32), element_bytes, _order(given.get("order", "HND")))
+
+
+def task_of(
+    model: str, *, layers: int | None, prefill: str, decode: str, tokens: int, requests: int, element_bytes: int
+) -> Task:
+    """Return the task, all requests in one batch; `BadInput` names whatever cannot be."""
+    whole = preset(model)
+    sides = [parse_side(text, element_bytes=element_bytes) for text in (prefill, decode)]
+    if tokens > MOST_TOKENS:
+        raise BadInput("too-many-tokens", f"--isl {tokens}", f"at most {MOST_TOKENS}")
+    task = Task(
+        whole.first(layers) if layers is not None else whole,
+        sides[0],
+        sides[1],
+        tokens=tokens,
+        requests=requests,
+        batch=requests,
+    )
+    if len(task.roles()) > MOST_WORKERS:
+        raise BadInput("too-many-ranks", f"{len(task.roles())} ranks", f"a process each: at most {MOST_WORKERS}")
+    for name, side in zip(SIDES, sides, strict=True):
+        side.parallel.stage(0, task.model.layers)
+        for group in task.model.groups:
+            _refuse_split(name, side.parallel, group.heads)
+    task.ways(0)
+    return task
+
+
+def _refuse_split(name: str, parallel: Parallel, heads: int) -> None:
+    try:
+        parallel.heads(0, heads)
+    except BadInput as error:
+        raise BadInput(error.code, f"--{name}: {error.message}", error.hint) from error
+
+
+def _number(name: str, text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise BadInput("bad-side", f"{name}={text[:60]!r} is not a number", "a whole number, such as tp=4")
+    return int(text)
+
+
+def _order(text: str) -> Order:
+    try:
+        return Order(text.upper())
+    except ValueError:
+        raise BadInput("bad-side", f"order={text[:60]!r}", "HND or NHD") from None

@@ -1,0 +1,137 @@
+"""A transfer on a terminal: a column for each op, then what is wrong; readable from 80 columns on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from suite.transfer.task import SIDES
+from suite.units import format_bytes, format_ns, format_rate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from suite.kv.side import Side
+    from suite.transfer.task import Task
+
+NONE = "\N{EN DASH}"
+_LONGEST = 2_000  # characters of one foreign line
+
+
+def page(task: Task, transport: str, told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Group:
+    """Return what `kvgauge transfer` prints."""
+    return Group(_heading(task, transport, emulated=emulated), _table(told, emulated=emulated), *_sentences(task, told))
+
+
+def plain(text: str) -> str:
+    """Return foreign text without what could steer a terminal."""
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text[:_LONGEST])
+
+
+def _heading(task: Task, transport: str, *, emulated: bool) -> Text:
+    batches = -(-task.requests // task.batch)
+    split = f", in {batches} batches of {task.batch} that fit into memory" if batches > 1 else ""
+    memory = "emulated GPUs (host memory: no time here is a GPU's)" if emulated else "host memory"
+    layers = f"{task.model.layers} layers" if task.model.layers > 1 else "1 layer"
+    sides = " -> ".join(f"{name} {_side(task.side(name))}" for name in SIDES)
+    return Text(
+        f"{task.model.name}, {layers}, {task.requests} x {task.tokens} tokens{split}\n{sides}, {transport}, {memory}",
+        style="bold",
+    )
+
+
+def _side(side: Side) -> str:
+    parallel = side.parallel
+    counts = {"tp": parallel.tp, "pp": parallel.pp, "dp": parallel.dp}
+    return ",".join(f"{name}={count}" for name, count in counts.items() if count > 1 or name == "tp")
+
+
+def _table(told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), show_edge=False)
+    table.add_column("", no_wrap=True)
+    for one in told:
+        table.add_column(str(one["op"]), justify="right", overflow="fold")
+    rows = [(label, [cell(one) for one in told]) for label, cell in _ROWS if not (emulated and label == _RATE)]
+    for label, cells in rows:
+        table.add_row(Text(label), *(Text(plain(text)) for text in cells))
+    return table
+
+
+def _counts(one: Mapping[str, Any]) -> str:
+    return ", ".join(f"{count} {status}" for status, count in one["requests"].items()) or NONE
+
+
+def _descriptors(one: Mapping[str, Any]) -> str:
+    planned, posted = one["descriptors"], one["posted_descriptors"]
+    if planned is None:
+        return NONE
+    return str(planned) if planned == posted else f"{planned}, posted as {posted}"
+
+
+def _wire_bytes(one: Mapping[str, Any]) -> str:
+    if not one["logical_bytes"]:
+        return NONE
+    factor = one["wire_bytes"] / one["logical_bytes"]
+    return f"{format_bytes(one['wire_bytes'])} (logical x {factor:.3g})"
+
+
+def _wires(one: Mapping[str, Any]) -> str:
+    said = (f"{wire['wire']} on {_ranks(wire['ranks'])} ({wire['source'] or wire['reason']})" for wire in one["wires"])
+    return "\n".join(said) or NONE
+
+
+def _size(one: Mapping[str, Any], name: str) -> str:
+    return NONE if one[name] is None else format_bytes(one[name])
+
+
+def _phase(one: Mapping[str, Any], name: str) -> str:
+    took = one["phases_ns"][name]
+    return NONE if took is None else format_ns(took)
+
+
+def _rate(one: Mapping[str, Any]) -> str:
+    rate = one["same_host_gb_per_s"]
+    return NONE if rate is None else format_rate(rate)
+
+
+_RATE = "rate, this host"
+_ROWS = (
+    ("requests", _counts),
+    ("pairs of ranks", lambda one: NONE if one["pairs"] is None else str(one["pairs"])),
+    ("descriptors of a request", _descriptors),
+    ("logical bytes", lambda one: _size(one, "logical_bytes")),
+    ("padded to blocks", lambda one: _size(one, "padded_bytes")),
+    ("on the wire", _wire_bytes),
+    ("register, a rank", lambda one: _phase(one, "register")),
+    ("metadata, a rank", lambda one: _phase(one, "metadata")),
+    ("prepare a request", lambda one: _phase(one, "prepare")),
+    ("transfer a request", lambda one: _phase(one, "transfer")),
+    ("check a batch", lambda one: _phase(one, "check")),
+    (_RATE, _rate),
+    ("wire", _wires),
+)
+
+
+def _sentences(task: Task, told: Sequence[Mapping[str, Any]]) -> list[Text]:
+    lines: list[Text] = []
+    for one in told:
+        if failure := one["failure"]:
+            text = (
+                f"{one['op']}: {failure['role']} was lost, {failure['phase']}: {failure['reason']}\n{failure['detail']}"
+            )
+            lines.append(Text(plain(text.rstrip()), style="red"))
+        lines += [Text(plain(finding), style="red") for finding in one["findings"]]
+        if one["more_findings"]:
+            lines.append(Text(f"... and {one['more_findings']} more, in the run folder", style="red"))
+    if all(one["good"] for one in told):
+        checked = format_bytes(sum(one["checked_bytes"] for one in told))
+        lines.append(Text(f"Every byte is right: {checked} compared on {len(task.roles())} ranks.", style="green"))
+    return lines
+
+
+def _ranks(count: int) -> str:
+    return "1 rank" if count == 1 else f"{count} ranks"
