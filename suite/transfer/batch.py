@@ -90,12 +90,15 @@ class Batch:
         ways = self._task.ways(request)
         roles = [role for name in SIDES for role in self._task.ranks_of(name, request)]
         tables = {name: self._tables[name][request] for name in SIDES}
+        task = self._task
+        whole = reshard.total(task.model, task.prefill, task.decode, tokens=task.tokens, cached=task.cached)
         initiator: SideName = "prefill" if self._op == "push" else "decode"
         told = self._told[request] = {
             "prefill_ranks": len({way.source for way in ways}),
             "decode_ranks": len({way.destination for way in ways}),
             "pairs": len(ways),
-            "logical_bytes": self._task.model.logical_bytes(self._task.tokens, self._task.prefill.element_bytes),
+            "logical_bytes": whole.logical_bytes,
+            "padded_bytes": whole.padded_bytes,
         }
         prepared = self._ranks.ask("prepare", {role: {"request": request, "tables": tables} for role in roles})
         posting = [answer for role, answer in prepared.items() if seat_of(role)[0] == initiator]
@@ -103,7 +106,6 @@ class Batch:
             name: sum(answer[name] for answer in posting)
             for name in ("descriptors", "posted_descriptors", "wire_bytes")
         }
-        told["padded_bytes"] = padded_bytes(self._task)
         told["preparation_ns"] = max(answer["took_ns"] for answer in prepared.values())
         start = time.perf_counter_ns()
         moved = self._ranks.ask("transfer", {role: {"request": request} for role in roles})
@@ -113,8 +115,8 @@ class Batch:
         answers = self._ranks.ask("check", {role: {} for role in self._task.roles()})
         self.check_ns = max(answer["took_ns"] for answer in answers.values())
         self.checked_bytes = sum(answer["bytes"] for answer in answers.values())
-        for role, answer in answers.items():
-            for finding in answer["findings"]:
+        for role in self._task.roles():
+            for finding in answers[role]["findings"]:
                 self._blame(role, finding)
         for request in self._requested.requests:
             self._status[request] = "wrong" if self._findings[request] else "good"
@@ -124,11 +126,6 @@ class Batch:
         told = self.stray if finding["request"] is None else self._findings[finding["request"]]
         if len(told) < _SHOWN:
             told.append(f"{role}: {finding['text']}{rows}"[:_DETAIL])
-
-
-def padded_bytes(task: Task) -> int:
-    """Return the bytes of a request in whole pieces of blocks, what several ranks hold counted once."""
-    return reshard.total(task.model, task.prefill, task.decode, tokens=task.tokens).padded_bytes
 
 
 def failure_of(failed: WorkerFailed) -> Failure:

@@ -25,6 +25,7 @@ _DTYPES = {"bf16": 2, "fp8": 1}
 @click.option("--prefill", default="tp=1", show_default=True, metavar="LAYOUT", help="Ranks that have the cache.")
 @click.option("--decode", default="tp=2", show_default=True, metavar="LAYOUT", help="Ranks that need it.")
 @click.option("--isl", type=click.IntRange(1), default=1024, show_default=True, help="Tokens of a prompt.")
+@click.option("--cached", type=click.IntRange(0), default=0, help="Tokens that decode has already, whole blocks.")
 @click.option("--requests", type=click.IntRange(1, 100_000), default=4, show_default=True, help="How many prompts.")
 @click.option("--op", type=click.Choice(["push", "pull", "both"]), help="[default: all that the transport can do]")
 @click.option("--transport", default="nixl:UCX", show_default=True, help="nixl:UCX, ucx (push only) or copy.")
@@ -82,6 +83,7 @@ def _asked(
     prefill: str,
     decode: str,
     isl: int,
+    cached: int,
     requests: int,
     op: str | None,
     transport: str,
@@ -101,6 +103,7 @@ def _asked(
         prefill=prefill,
         decode=decode,
         tokens=isl,
+        cached=cached,
         requests=requests,
         element_bytes=_DTYPES[dtype],
     )

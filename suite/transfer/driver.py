@@ -143,9 +143,7 @@ def run_op(ranks: Ranks, plan: Plan, op: Op, say: Callable[[RequestRecord], None
         result.evidence = ranks.close()
     except WorkerFailed as failed:
         result.failure = failure_of(failed)
-        for record in _never_run(plan, op, waiting):
-            result.records.append(record)
-            say(record)
+        result.records += _never_run(plan, op, waiting)
     result.records = [record.model_copy(update={"wire": result.wire[:200]}) for record in result.records]
     return result
 

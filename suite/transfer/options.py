@@ -8,6 +8,7 @@ from suite.errors import BadInput
 from suite.kv.geometry import Order
 from suite.kv.models import preset
 from suite.kv.parallel import Parallel
+from suite.kv.reshard import total
 from suite.kv.side import Side
 from suite.transfer.task import SIDES, Task
 
@@ -34,7 +35,15 @@ def parse_side(text: str, *, element_bytes: int) -> Side:
 
 
 def task_of(
-    model: str, *, layers: int | None, prefill: str, decode: str, tokens: int, requests: int, element_bytes: int
+    model: str,
+    *,
+    layers: int | None,
+    prefill: str,
+    decode: str,
+    tokens: int,
+    requests: int,
+    element_bytes: int,
+    cached: int = 0,
 ) -> Task:
     """Return the task, all requests in one batch; `BadInput` names whatever cannot be."""
     whole = preset(model)
@@ -48,6 +57,7 @@ def task_of(
         tokens=tokens,
         requests=requests,
         batch=requests,
+        cached=cached,
     )
     if len(task.roles()) > MOST_WORKERS:
         raise BadInput("too-many-ranks", f"{len(task.roles())} ranks", f"a process each: at most {MOST_WORKERS}")
@@ -55,7 +65,9 @@ def task_of(
         side.parallel.stage(0, task.model.layers)
         for group in task.model.groups:
             _refuse_split(name, side.parallel, group.heads)
-    task.ways(0)
+    if not cached < tokens:
+        raise BadInput("nothing-missing", f"--cached {cached} of --isl {tokens}", "decode must lack at least one token")
+    total(task.model, task.prefill, task.decode, tokens=tokens, cached=cached)  # refuses what cannot be handed over
     return task
 
 

@@ -51,32 +51,32 @@ def ops_of(transport: str, asked: str | None, *, on_devices: bool) -> list[str]:
     return list(wanted)
 
 
-def capped(task: Task, cap_bytes: int | None = None) -> Task:
+def capped(task: Task, transport: str, cap_bytes: int | None = None) -> Task:
     """Return the task with as many requests in a batch as memory holds; not one is a `Missing` with the sizes."""
+    staged = _staged_bytes(task) if base.load(transport).traits.two_sided else 0
     processes = len(task.roles()) * _PROCESS_BYTES
     room = int((machine.available_bytes() - processes) * _USED)
     room = room if cap_bytes is None else min(room, cap_bytes)
     low, high = 0, task.requests  # of so many requests the pools fit, and of more they may not
     while low < high:
         middle = (low + high + 1) // 2
-        fits = _needed(replace(task, batch=middle)) <= room
+        fits = total_bytes(replace(task, batch=middle)) + staged <= room
         low, high = (middle, high) if fits else (low, middle - 1)
     if not low:
-        needed = format_bytes(_needed(replace(task, batch=1)))
+        needed = format_bytes(total_bytes(replace(task, batch=1)) + staged)
         have = "--memory allows" if cap_bytes is not None and room == cap_bytes else "there are"
         raise Missing(
             "no-memory",
-            f"the pools of one request need {needed} on {len(task.roles())} ranks, {have} {format_bytes(max(0, room))} "
+            f"one request needs {needed} for the pools of {len(task.roles())} ranks, {have} {format_bytes(max(0, room))} "
             f"beside {format_bytes(processes)} for the processes",
             "fewer --layers, a shorter --isl, or fewer ranks",
         )
     return replace(task, batch=low)
 
 
-def _needed(task: Task) -> int:
-    """Return the bytes of all pools, and of what a transport may stage of one request on its way."""
-    staged = sum(side.held_bytes(task.model, task.tokens) for side in (task.prefill, task.decode))
-    return total_bytes(task) + staged
+def _staged_bytes(task: Task) -> int:
+    """Return what a transport that packs messages holds of one request on its way, on both sides."""
+    return sum(side.held_bytes(task.model, task.tokens) for side in (task.prefill, task.decode))
 
 
 def prepared(task: Task, transport: str, logs: Path, *, emulated_gpus: int) -> Resources:

@@ -67,7 +67,7 @@ def run(asked: Asked, out: Path | None, progress: Callable[[str, int], None]) ->
     `progress` is told the op and how many of its requests are over. Raises `Missing`
     for what this machine lacks, `TransferFailed` if the workers do not even start.
     """
-    task = capped(asked.task, asked.memory_bytes)
+    task = capped(asked.task, asked.transport, asked.memory_bytes)
     run_folder = folder.create(out, REQUESTS)
     resources = prepared(task, asked.transport, run_folder.logs, emulated_gpus=asked.emulated_gpus)
     plan = Plan(task, asked.transport, resources, run_folder.logs, asked.seed, asked.deadline_s, asked.server)

@@ -24,7 +24,10 @@ SIDES: tuple[SideName, SideName] = ("prefill", "decode")
 
 @dataclass(frozen=True)
 class Task:
-    """`requests` prompts of `tokens` each; `batch` of them have blocks in the pools at the same time."""
+    """`requests` prompts of `tokens` each; `batch` of them have blocks in the pools at the same time.
+
+    Decode has the first `cached` tokens of each prompt already: whole blocks, which must stay as they are.
+    """
 
     model: Model
     prefill: Side
@@ -32,6 +35,7 @@ class Task:
     tokens: int
     requests: int
     batch: int
+    cached: int = 0
 
     def side(self, name: SideName) -> Side:
         """Return a side by its name."""
@@ -69,11 +73,11 @@ class Task:
         return 0 if group.per_request else stale_blocks(self.tokens, size, group.window) * size
 
     def moved(self, group: LayerGroup) -> range:
-        """Return the tokens that decode must hold: whole pieces of the smaller block, from where both sides keep them."""
+        """Return the tokens that decode must hold: whole pieces of the smaller block, of what both sides keep."""
         if group.per_request:
             return range(1)
         piece = min(self.prefill.tokens_per_block, self.decode.tokens_per_block)
-        first = max(self.first_token(name, group) for name in SIDES)
+        first = max(self.cached, *(self.first_token(name, group) for name in SIDES))
         return range(first, -(-self.tokens // piece) * piece)
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +89,7 @@ class Task:
         """Return the task that a supervisor sent."""
         groups = tuple(LayerGroup(**group | {"layers": tuple(group["layers"])}) for group in told["model"]["groups"])
         model = Model(told["model"]["name"], told["model"]["layers"], groups)
-        counts = {name: told[name] for name in ("tokens", "requests", "batch")}
+        counts = {name: told[name] for name in ("tokens", "requests", "batch", "cached")}
         return cls(model, _side(told["prefill"]), _side(told["decode"]), **counts)
 
 

@@ -35,11 +35,12 @@ def plain(text: str) -> str:
 def _heading(task: Task, transport: str, *, emulated: bool) -> Text:
     batches = -(-task.requests // task.batch)
     split = f", in {batches} batches of {task.batch} that fit into memory" if batches > 1 else ""
+    cached = f", {task.cached} of them cached" if task.cached else ""
     memory = "emulated GPUs (host memory: no time here is a GPU's)" if emulated else "host memory"
     layers = f"{task.model.layers} layers" if task.model.layers > 1 else "1 layer"
     sides = " -> ".join(f"{name} {_side(task.side(name))}" for name in SIDES)
     return Text(
-        f"{task.model.name}, {layers}, {task.requests} x {task.tokens} tokens{split}\n{sides}, {transport}, {memory}",
+        f"{task.model.name}, {layers}, {task.requests} x {task.tokens} tokens{cached}{split}\n{sides}, {transport}, {memory}",
         style="bold",
     )
 

@@ -170,7 +170,7 @@ class RankServer:
 
     def _one(self, pair: Pair, pools: tuple[Pool, Pool], tables: Mapping[str, Mapping[str, Sequence[int]]]) -> Plan:
         source, destination = (np.asarray(tables[side][pair.group.name], np.int64) for side in ("prefill", "decode"))
-        return self._plan(pair, pools, (source, destination), tokens=self._task.tokens)
+        return self._plan(pair, pools, (source, destination), tokens=self._task.tokens, cached=self._task.cached)
 
     def _pools(self, side: SideName, role: str) -> dict[str, Pool]:
         address = self._region.address if role == self._role else int(self._peers[role]["address"])

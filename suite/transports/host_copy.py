@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _IOV_MAX = 1024  # include/uapi/linux/uio.h, UIO_MAXIOV
 _CALL_BYTES = 1 << 29  # a call may come to twice that; the kernel stops at 2 GiB less a page
 _PR_SET_PTRACER = 0x59616D61  # include/uapi/linux/prctl.h: with Yama, who may reach into this process
+_PR_SET_PTRACER_ANY = (1 << 64) - 1
 _MAX_PID = (1 << 31) - 1  # pid_t
 _CALLS = {Op.WRITE: "process_vm_writev", Op.READ: "process_vm_readv"}
 
@@ -76,7 +77,8 @@ class HostCopyEndpoint:
         if not isinstance(pid, int) or not 0 < pid <= _MAX_PID:
             raise TransferFailed("bad-metadata", f"metadata of {peer!r} names no process: {pid!a:.100}")
         self._pids[peer] = pid
-        _libc.prctl(_PR_SET_PTRACER, ctypes.c_ulong(pid), 0, 0, 0)
+        allowed = pid if len(self._pids) == 1 else _PR_SET_PTRACER_ANY  # Yama remembers one process, or allows all
+        _libc.prctl(_PR_SET_PTRACER, ctypes.c_ulong(allowed), 0, 0, 0)
 
     def prepare(self, op: Op, plan: Plan, peer: str | None, tag: bytes) -> HostCopyTransfer:
         """Return the system calls that copy the merged plan."""
