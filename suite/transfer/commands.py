@@ -28,7 +28,7 @@ _DTYPES = {"bf16": 2, "fp8": 1}
 @click.option("--cached", type=click.IntRange(0), default=0, help="Tokens that decode has already, whole blocks.")
 @click.option("--requests", type=click.IntRange(1, 100_000), default=4, show_default=True, help="How many prompts.")
 @click.option("--op", type=click.Choice(["push", "pull", "both"]), help="[default: all that the transport can do]")
-@click.option("--transport", default="nixl:UCX", show_default=True, help="nixl:UCX, ucx (push only) or copy.")
+@click.option("--transport", default="nixl:UCX", show_default=True, help="Or copy, ucx (push only), mooncake:tcp.")
 @click.option("--memory", metavar="SIZE", help="For the pools of all ranks: 4GiB.  [default: what is free]")
 @click.option("--emulated-gpus", type=click.IntRange(1, 16), metavar="N", help="Pools on N emulated GPUs.")
 @click.option("--seed", type=click.IntRange(0, (1 << 31) - 1), help="Of the block tables.  [default: random]")

@@ -122,7 +122,7 @@ def _sentences(task: Task, told: Sequence[Mapping[str, Any]]) -> list[Text]:
     for one in told:
         if failure := one["failure"]:
             text = (
-                f"{one['op']}: {failure['role']} was lost, {failure['phase']}: {failure['reason']}\n{failure['detail']}"
+                f"{one['op']}: {failure['role']} failed, {failure['phase']}: {failure['reason']}\n{failure['detail']}"
             )
             lines.append(Text(plain(text.rstrip()), style="red"))
         lines += [Text(plain(finding), style="red") for finding in one["findings"]]

@@ -96,7 +96,7 @@ def test_a_lost_rank_ends_what_is_in_flight(role, number, reason, tmp_path):
     os.kill(worker_of(process, role), number)
     output, errors = process.communicate(timeout=30)
     assert process.returncode == 1, output + errors
-    assert f"push: {role} was lost" in output
+    assert f"push: {role} failed" in output
     assert reason in output
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     records = records_of(tmp_path / "run")

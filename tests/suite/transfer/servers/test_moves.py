@@ -26,6 +26,11 @@ needs_copy = pytest.mark.skipif(bool(base.load("copy").missing()), reason="this 
 needs_nixl = pytest.mark.skipif(bool(base.load("nixl:UCX").missing()), reason="this machine lacks NIXL")
 
 
+@pytest.fixture(autouse=True)
+def faulty_servers_can_be_imported(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FAULTY), os.environ.get("PYTHONPATH")])))
+
+
 def side(tp=1, pp=1, block=8, order=Order.HND):
     return Side(Parallel(tp, pp), block, 2, order)
 
@@ -91,8 +96,7 @@ def test_nixl_gives_every_rank_of_mla_its_copy(tmp_path):
         pytest.param("reads_the_wrong_rows", "decode-0: request 0, layer 0, K, head 0", marks=pytest.mark.deep),
     ],
 )
-def test_a_rank_that_is_wrong_is_found_and_named(server, said, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FAULTY), os.environ.get("PYTHONPATH")])))
+def test_a_rank_that_is_wrong_is_found_and_named(server, said, tmp_path):
     ops, records = moved(asked(server=f"faulty_ranks:{server}", ops=["push"]), tmp_path)
     assert not ops[0]["good"]
     assert [record.status for record in records] == ["wrong"] * 3
@@ -106,8 +110,28 @@ def test_a_rank_that_is_wrong_is_found_and_named(server, said, tmp_path, monkeyp
 
 @needs_copy
 @pytest.mark.deep
-def test_a_rank_that_waits_for_ever_ends_at_the_deadline(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FAULTY), os.environ.get("PYTHONPATH")])))
+@pytest.mark.parametrize(
+    ("server", "phase", "statuses"),
+    [
+        ("DiesInTransfer", "transfer", ["unchecked", "failed", "not-run"]),
+        ("DiesInCheck", "check", ["unchecked", "unchecked", "unchecked"]),
+    ],
+)
+@pytest.mark.parametrize("op", ["push", "pull"])
+def test_what_a_killed_rank_costs(op, server, phase, statuses, tmp_path):
+    ops, records = moved(asked(server=f"faulty_ranks:{server}", ops=[op]), tmp_path)
+    assert [record.status for record in records] == statuses
+    assert not ops[0]["good"]
+    for record in records:
+        assert record.failure is not None
+        assert (record.failure.role, record.failure.phase) == ("decode-1", phase)
+        assert record.failure.reason == "killed by SIGKILL"
+    assert records[0].transmission_ns > 0
+
+
+@needs_copy
+@pytest.mark.deep
+def test_a_rank_that_waits_for_ever_ends_at_the_deadline(tmp_path):
     ops, records = moved(asked(server="faulty_ranks:SilentAboutPair", deadline_s=5.0), tmp_path)
     assert [one["op"] for one in ops] == ["push"], "no op after one that lost a worker"
     assert ops[0]["failure"]["role"] == "decode-1"

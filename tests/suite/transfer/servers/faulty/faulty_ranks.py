@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +37,27 @@ class SilentAboutPair(RankServer):
 
     def _ways(self, request: int) -> list[Way]:
         return [way for way in super()._ways(request) if self._role != CULPRIT or way.destination != VICTIM]
+
+
+class _Dies(RankServer):
+    """Is killed at one point, as by the kernel when memory runs out."""
+
+    def _die(self) -> None:
+        if self._role == VICTIM:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class DiesInTransfer(_Dies):
+    def transfer(self, request: int) -> dict[str, Any]:
+        if request == 1:
+            self._die()
+        return super().transfer(request)
+
+
+class DiesInCheck(_Dies):
+    def check(self) -> dict[str, Any]:
+        self._die()
+        return super().check()
 
 
 def _swapped(*arguments: Any, **options: Any) -> Plan:
