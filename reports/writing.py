@@ -9,7 +9,7 @@ from perf.verdict import verdict
 from reports.formats import HTML
 from reports.recorded import load_run
 from suite.errors import BadInput, Missing
-from suite.run.folder import MANIFEST, RUNS, write_whole
+from suite.run.folder import MANIFEST, REQUESTS, RUNS, write_whole
 from suite.run.manifest import selected_transports
 
 if TYPE_CHECKING:
@@ -97,8 +97,9 @@ def check_replaceable(out: Path, form: Format = HTML) -> None:
 
 
 def newest() -> Path:
-    """Return the newest run in `runs/`."""
-    runs = sorted(RUNS.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
+    """Return the newest run in `runs/`, passing over those of kvgauge transfer: they have no report."""
+    found = (file for file in RUNS.glob(f"*/{MANIFEST}") if not file.with_name(REQUESTS).exists())
+    runs = sorted(found, key=lambda file: file.stat().st_mtime)
     if not runs:
         raise BadInput("no-runs", f"no run in {RUNS}/", "make one with kvgauge run, or name its folder")
     return runs[-1].parent

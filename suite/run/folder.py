@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 SAMPLES = "samples.jsonl"
+REQUESTS = "requests.jsonl"  # what kvgauge transfer writes in its place
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 _BLOCK = 1 << 20

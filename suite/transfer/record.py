@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-REQUESTS = "requests.jsonl"
 _Count = Annotated[int, Field(ge=0, le=1 << 62)]
 _Text = Annotated[str, Field(max_length=4000)]
 

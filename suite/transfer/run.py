@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from suite.errors import Missing, TransferFailed
 from suite.run import folder, manifest
+from suite.run.folder import REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
-from suite.transfer.record import REQUESTS
 from suite.transfer.resources import capped, prepared
 from suite.transfer.summary import summary
 from suite.world.supervisor import WorkerFailed
