@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from perf.analysis import counts, launch_rate
-from perf.identity import point_key
+from perf.identity import point_key, reading_order
 from perf.statistics import median_interval
 from perf.witness import Wanted, wanted_for
 from suite.units import format_ns
@@ -58,7 +58,8 @@ def compared(points: Iterable[PointRecord], witnesses: Iterable[WitnessRecord]) 
         witness = said.get((_wanted_key(wanted), record.launch)) if wanted and not record.emulated else None
         if witness and counts(record):
             groups[point_key(record.point)].append((record, witness))
-    return [_testimony(groups[key]) for key in sorted(groups, key=repr)]
+    found = [_testimony(pairs) for pairs in groups.values()]
+    return sorted(found, key=lambda one: reading_order(one.point))
 
 
 def as_json(one: Witnessed) -> dict[str, object]:

@@ -92,6 +92,7 @@ def test_a_resumed_run_has_each_aside_once(tmp_path):
     assert {launch for launch, *_ in asides} >= {1, 2}
 
 
+@pytest.mark.deep
 def test_workers_that_measure_no_ceiling_cost_a_note(tmp_path, monkeypatch):
     def fails(*_args, **_options):
         raise WorkerFailed("copier", "copy", "killed by SIGKILL", "")
@@ -104,6 +105,7 @@ def test_workers_that_measure_no_ceiling_cost_a_note(tmp_path, monkeypatch):
     assert watcher.notes == ["no ceilings in launch 1: copier worker, copy: killed by SIGKILL"]
 
 
+@pytest.mark.deep
 @needs_tool
 def test_a_witness_that_fails_is_kept_as_such(tmp_path, monkeypatch):
     def fails(*_args, **_options):
@@ -119,6 +121,7 @@ def test_a_witness_that_fails_is_kept_as_such(tmp_path, monkeypatch):
     assert compared(found.points, found.witnesses) == []
 
 
+@pytest.mark.deep
 def test_without_the_tool_a_sweep_says_so_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(witness, "find", lambda _environment: _raise(Missing("no-perftest", "no ucx_perftest")))
     watcher = Notes()

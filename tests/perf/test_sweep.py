@@ -203,6 +203,7 @@ def test_any_worker_lost_in_mid_window_costs_the_point_in_flight(run, tmp_path, 
     lose_one(run, tmp_path, monkeypatch, transport=transport, op=op, role=role, number=number)
 
 
+@pytest.mark.deep
 def test_a_point_that_kills_twice_is_not_tried_a_third_time(run, tmp_path, monkeypatch):
     """It is recorded in every launch; the other point is measured in every launch."""
 
@@ -294,6 +295,7 @@ samples = 3
 """
 
 
+@pytest.mark.deep
 def test_kill_9_of_a_real_sweep_leaves_no_worker_and_a_readable_run(tmp_path):
     """Wherever in the line the last write was cut."""
     (tmp_path / "spec.toml").write_text(SPEC)

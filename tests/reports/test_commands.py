@@ -135,8 +135,9 @@ def carried_by(folder):
 
 @pytest.mark.parametrize(
     ("backend", "transport"),
-    [("UCX", "ucx"), pytest.param("MOONCAKE", "mooncake:tcp", marks=pytest.mark.deep)],
+    [("UCX", "ucx"), ("MOONCAKE", "mooncake:tcp")],
 )
+@pytest.mark.deep
 def test_an_engine_without_nixl_is_measured_as_the_file_says(folder, backend, transport):
     """The wire is tcp for UCX, too: with error handling on, as TensorRT-LLM has it, UCX keeps nothing else on one host."""
     if lacking := load(transport).missing():
@@ -246,6 +247,7 @@ def test_a_report_can_be_written_again_with_the_same_bytes(folder):
     assert (run / "report.html").read_bytes() == page
 
 
+@pytest.mark.deep
 def test_a_launch_that_does_not_count_is_exit_1(folder):
     """Nothing is left to measure when the run is resumed, and what is on disk says that bytes were wrong."""
     assert kvgauge("sweep", "small.toml", "--quiet", "--out", "runs/w").returncode == 0

@@ -146,6 +146,7 @@ def test_emulated_pairs_are_counted_not_compared(grid: Grid, summary: One) -> No
     assert not only_table(grid(2, emulated=True, transport="copy")).ceiling
 
 
+@pytest.mark.deep
 def test_many_devices_from_elsewhere_cannot_make_an_endless_page(summary: One) -> None:
     points = [
         pair(summary, 0, to, descriptor_bytes=size, unit="bytes", workload="bytes")
