@@ -192,7 +192,7 @@ def test_a_device_smaller_than_the_pool_is_exit_3_with_the_numbers(tmp_path):
         'units = ["block"]\npatterns = ["scattered"]\nmemory = ["cuda:0 -> cuda:1"]\n'
     )
     done = kvgauge("sweep", str(spec), "--emulated-gpus", "2", cwd=tmp_path, expected=3)
-    assert re.search(r"cuda:0 has 8 GiB, 2 regions need 3\d(\.\d)? GiB", done.stderr)
+    assert re.search(r"cuda:0 has 8 GiB, its regions and staging buffers need 3\d(\.\d)? GiB", done.stderr)
     assert "Traceback" not in done.stderr
 
 

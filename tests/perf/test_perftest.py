@@ -57,14 +57,15 @@ def run(test="ucp_put_bw", nbytes=MIB, iterations=200, *, error_handling=True, *
 
 
 def processes_of(tool):
-    """Return the processes that run `tool`, or a script of that name."""
+    """Return our processes that run `tool`, or a script of that name; other tests may run it as well."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (folder / "cmdline").read_bytes().split(b"\0")
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
         except OSError:
             continue
-        if str(tool.path).encode() in arguments:
+        if str(tool.path).encode() in arguments and parent == os.getpid():
             found.append(folder.name)
     return found
 
