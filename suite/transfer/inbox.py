@@ -1,10 +1,13 @@
 """Who may say what: a session's outgoing and incoming messages, with token, incarnations and sequence.
 
-A session begins with a hello of each side. A server that starts again, or
-connects again, does so as a new incarnation; from its hello on, the old one is
-not heard any more and its hello is not taken again. Every message is the next
-one of its session: a replay, a gap or a wrong order is refused. So nothing
-that was sent before a cancel can arrive after it.
+A session begins with a hello of each side: decode greets first (with a new
+outbox), prefill answers (with a new outbox), and neither says more before it
+has heard the other. A server that starts again does so as a new incarnation
+with a new inbox, and so does one that connects again to a peer that has not
+restarted. From its hello on, the old one is not heard any more and its hello
+is not taken again. Every message is the next one of its session: a replay, a
+gap or a wrong order is refused, and after a refusal the session is over. So
+nothing that was sent before a cancel can arrive after it.
 """
 
 from __future__ import annotations
@@ -16,9 +19,13 @@ from dataclasses import dataclass, replace
 from suite.transfer.messages import Body, Hello, Message, decode, encode, refused
 
 
-def new_incarnation() -> str:
-    """Return what a server calls itself from one start or connection to the next."""
-    return secrets.token_hex(16)
+def new_incarnation(clock_ns: int) -> str:
+    """Return what a server calls itself from one start or connection to the next.
+
+    `clock_ns` is the time of day, so that a later one is greater: a hello that
+    was long on its way cannot bring back a server that is gone.
+    """
+    return f"{clock_ns % (1 << 64):016x}{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,6 @@ class Inbox:
     incarnation: str  # ours
     token: str
     heard: str | None = None  # the peer's incarnation
-    past: frozenset[str] = frozenset()  # its incarnations so far, this one too
     sequence: int = 0  # of the next message
 
     def open(self, data: bytes) -> tuple[Inbox, Message]:
@@ -66,12 +72,11 @@ class Inbox:
         return self._greeted(message) if _greets(message) else self._next(message)
 
     def _greeted(self, message: Message) -> tuple[Inbox, Message]:
-        if message.incarnation in self.past:
-            raise refused(self.peer, "incarnation", f"{message.incarnation} has greeted before")
+        if self.heard is not None and message.incarnation <= self.heard:
+            raise refused(self.peer, "incarnation", f"{message.incarnation} greets, but {self.heard} has already")
         if message.sequence != 0:
             raise refused(self.peer, "sequence", f"a hello as number {message.sequence}")
-        past = self.past | {message.incarnation}
-        return replace(self, heard=message.incarnation, past=past, sequence=1), message
+        return replace(self, heard=message.incarnation, sequence=1), message
 
     def _next(self, message: Message) -> tuple[Inbox, Message]:
         if message.incarnation != self.heard:

@@ -79,10 +79,10 @@ def _peer_ready(life: Life, event: PeerReady, at_ns: int) -> Step:
 
 def _begin(life: Life, at_ns: int) -> Step:
     """Let the transfer begin when there are blocks and a peer; from this moment on somebody may write."""
+    if life.state is State.ALLOCATED and not life.request.agreed:
+        return complete(life, at_ns)
     if life.state is not State.ALLOCATED or life.peer is None:
         return Step(life)
-    if not life.request.agreed:
-        return complete(life, at_ns)
     life = replace(life.enter(State.TRANSFERRING, at_ns), tally=consensus.expose(life.tally))
     order = Post if life.request.posts else Announce
     return Step(life, (order(life.blocks, str(life.peer)),))

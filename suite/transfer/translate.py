@@ -6,7 +6,6 @@ ranks, bytes or rows than ours is not followed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from suite.transfer.actions import Announce, Report, TellPeer
@@ -30,8 +29,8 @@ from suite.transfer.request import State
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from suite.transfer.consensus import Agreed
     from suite.transfer.events import FromPeer
-    from suite.transfer.messages import Body
     from suite.transfer.request import Request
 
 Said = Announcement | PostedSays | DoneSays | FailedSays | CancelSays | StoppedSays
@@ -76,17 +75,20 @@ def event_of(body: Said, incarnation: str, request: Request, pool_blocks: int) -
             return Stopped(frozenset(map(_in, body.pairs)), incarnation)
 
 
-def answer_for_unknown(body: Said) -> Body | None:
-    """Return the answer to a message about a request that this side, whose ranks post, has not (or not any more).
+def answers_for_unknown(body: Said) -> tuple[Said, ...]:
+    """Return what to answer about a request that this side has not, or not any more.
 
-    Nothing of ours writes for it, and nothing will: an announcement that came
-    before was not followed, and none comes after a cancel.
+    Nothing of ours writes for it, and nothing will: no announcement of it was
+    followed (a driver that keeps early ones drops it now), and none comes after
+    a cancel.
     """
+    name = body.request
     if isinstance(body, CancelSays) and body.unproven:
-        return StoppedSays(request=body.request, pairs=body.unproven)
+        return (StoppedSays(request=name, pairs=body.unproven),)
     if isinstance(body, Announcement):
-        return CancelSays(request=body.request, outcome="failed", reason="the request is not known here", unproven=[])
-    return None
+        why = CancelSays(request=name, outcome="failed", reason="the request is not known here", unproven=[])
+        return why, StoppedSays(request=name, pairs=[share.pair for share in body.shares])
+    return ()
 
 
 def disagreement(body: Announcement, request: Request, pool_blocks: int) -> str:
@@ -101,12 +103,12 @@ def disagreement(body: Announcement, request: Request, pool_blocks: int) -> str:
     if len(told) != len(body.shares):
         return "shares: a pair is there twice"
     if told.keys() != request.agreed.keys():
-        return f"shares: {_first(told.keys() ^ request.agreed.keys())} is only in one of announcement and plan"
+        return f"shares: {min(told.keys() ^ request.agreed.keys())} is only in one of announcement and plan"
     pieces = {pair: tuple(Piece(piece.nbytes, piece.rows) for piece in told[pair]) for pair in told}
     return _difference(pieces, request.agreed)
 
 
-def _difference(told: Mapping[Pair, tuple[Piece, ...]], agreed: Mapping[Pair, tuple[Piece, ...]]) -> str:
+def _difference(told: Agreed, agreed: Agreed) -> str:
     for pair in sorted(agreed):
         if told[pair] != agreed[pair]:
             return f"shares, {pair}: {_total(told[pair])}; the plan has {_total(agreed[pair])}"
@@ -115,10 +117,6 @@ def _difference(told: Mapping[Pair, tuple[Piece, ...]], agreed: Mapping[Pair, tu
 
 def _total(pieces: tuple[Piece, ...]) -> str:
     return f"{sum(p.nbytes for p in pieces)} bytes and {sum(p.rows for p in pieces)} rows in {len(pieces)} pieces"
-
-
-def _first(pairs: Iterable[Pair]) -> Pair:
-    return min(pairs)
 
 
 def _reported(name: str, event: Posted | Done | RankFailed | Stopped) -> Said:
