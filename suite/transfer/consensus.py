@@ -71,11 +71,11 @@ def expose(tally: Tally) -> Tally:
     return replace(tally, writing=frozenset(tally.agreed))
 
 
-def lie(tally: Tally, pair: Pair, index: int, told: Piece) -> str:
+def lie(agreed: Agreed, pair: Pair, index: int, told: Piece) -> str:
     """Return how `told` differs from the agreed plan, in words, or nothing."""
-    if index >= len(tally.agreed[pair]):
-        return f"{pair}: piece {index} of {len(tally.agreed[pair])}"
-    piece = tally.agreed[pair][index]
+    if index >= len(agreed[pair]):
+        return f"{pair}: piece {index} of {len(agreed[pair])}"
+    piece = agreed[pair][index]
     if told.nbytes != piece.nbytes:
         return f"{pair}, piece {index}: {told.nbytes} bytes; the plan has {piece.nbytes}"
     if told.rows != piece.rows:

@@ -39,7 +39,7 @@ def done(life: Life, event: Done, at_ns: int) -> Step:
         why = f"{event.pair}, piece {event.index}: done twice"
     if why:
         return refuse(life, why)
-    lie = consensus.lie(life.tally, event.pair, event.index, event.moved)
+    lie = consensus.lie(life.request.agreed, event.pair, event.index, event.moved)
     if lie:
         ended = end(life, State.FAILED, lie, at_ns) if life.state is State.TRANSFERRING else Step(life)
         return ended._replace(refused=refuse(life, lie).refused)

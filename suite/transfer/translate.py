@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from suite.transfer.actions import Announce, Report, TellPeer
-from suite.transfer.consensus import Pair, Piece
+from suite.transfer.consensus import Pair, Piece, lie
 from suite.transfer.events import Disagreed, Done, PeerEnded, PeerReady, Posted, RankFailed, Stopped
 from suite.transfer.messages import (
     MAX_REASON,
@@ -105,18 +105,19 @@ def disagreement(body: Announcement, request: Request, pool_blocks: int) -> str:
     if told.keys() != request.agreed.keys():
         return f"shares: {min(told.keys() ^ request.agreed.keys())} is only in one of announcement and plan"
     pieces = {pair: tuple(Piece(piece.nbytes, piece.rows) for piece in told[pair]) for pair in told}
-    return _difference(pieces, request.agreed)
+    why = _difference(pieces, request.agreed)
+    return f"shares: {why}" if why else ""
 
 
 def _difference(told: Agreed, agreed: Agreed) -> str:
     for pair in sorted(agreed):
-        if told[pair] != agreed[pair]:
-            return f"shares, {pair}: {_total(told[pair])}; the plan has {_total(agreed[pair])}"
+        if len(told[pair]) != len(agreed[pair]):
+            return f"{pair}: {len(told[pair])} pieces; the plan has {len(agreed[pair])}"
+        for index, piece in enumerate(told[pair]):
+            why = lie(agreed, pair, index, piece)
+            if why:
+                return why
     return ""
-
-
-def _total(pieces: tuple[Piece, ...]) -> str:
-    return f"{sum(p.nbytes for p in pieces)} bytes and {sum(p.rows for p in pieces)} rows in {len(pieces)} pieces"
 
 
 def _reported(name: str, event: Posted | Done | RankFailed | Stopped) -> Said:

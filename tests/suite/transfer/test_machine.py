@@ -17,7 +17,6 @@ QUICK = (
     "ignores_that_a_rank_failed",
     "reuses_a_block_in_quarantine",
     "serves_whoever_fits",
-    "takes_a_time_out_for_proof",
 )
 
 
