@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -17,7 +19,9 @@ from hypothesis.stateful import (
 
 from suite.transfer.consensus import Pair, Piece
 from suite.transfer.request import Side
-from tests.suite.transfer.world import RANKS, Wanted, World
+from tests.suite.transfer import checks
+from tests.suite.transfer.parts import RANKS, Wanted
+from tests.suite.transfer.world import World
 
 BLOCKS = 4
 CRASHES = RESTARTS = 2  # in one example; more, and nothing else would happen
@@ -25,7 +29,7 @@ PICK = st.integers(0, 11)
 RANK = st.integers(0, RANKS - 1)
 NEEDS = st.sampled_from((1, 1, 1, 1, 2, 2, 3, BLOCKS + 1))
 PIECES = st.lists(st.builds(Piece, st.integers(1, 99), st.integers(1, 9)), min_size=1, max_size=2).map(tuple)
-AGREED = st.dictionaries(st.builds(Pair, RANK, RANK), PIECES, min_size=1, max_size=3) | st.just({})
+AGREED = st.dictionaries(st.builds(Pair, RANK, RANK), PIECES, max_size=3)
 WANTED = st.builds(Wanted, AGREED, st.booleans(), NEEDS, NEEDS, st.booleans())
 WORK = st.integers(0, 3000)  # what goes on before a rule strikes, see `World.work`
 
@@ -104,7 +108,7 @@ class TransferMachine(RuleBasedStateMachine):
 
     @invariant()
     def holds(self) -> None:
-        self.world.check()
+        checks.check(self.world)
 
     def teardown(self) -> None:
         if sys.exc_info()[0] is None:  # what broke is what is to be told, not what follows from it
@@ -124,3 +128,18 @@ def run(examples: int, steps: int, number: int | None = None) -> None:
     )
     machine = type("Numbered", (TransferMachine,), {})
     run_state_machine_as_test(machine if number is None else seed(number)(machine), settings=chosen)
+
+
+def scripts(examples: int, steps: int, number: int) -> list[list[tuple[Any, ...]]]:
+    """Return what came from outside in each example, see `World.script`: real workers can be put through the same."""
+    found: list[list[tuple[Any, ...]]] = []
+    real_settle = World.settle
+
+    def settle(world: World) -> None:
+        found.append(list(world.script))
+        real_settle(world)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(World, "settle", settle)
+        run(examples, steps, number)
+    return found

@@ -72,3 +72,12 @@ def test_only_what_has_ended_is_forgotten() -> None:
     ledger = handle(ledger, "r3", Cancelled(), 4).ledger
     assert list(forget(ledger, "r3").lives) == ["r1", "r2"]
     assert handle(ledger, "r1", Finished(), 4).refused
+
+
+def test_a_complete_request_is_not_forgotten_with_its_blocks() -> None:
+    ledger = submit(Ledger(new_pool(4)), request(agreed={}), 0).ledger
+    assert states(ledger) == [State.COMPLETE]
+    with pytest.raises(PoolMisused, match=r"complete with blocks \(0, 1\)"):
+        forget(ledger, "r1")
+    ledger = forget(handle(ledger, "r1", Finished(), 1).ledger, "r1")
+    assert (ledger.lives, ledger.pool.free) == ({}, (2, 3, 0, 1))

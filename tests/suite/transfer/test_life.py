@@ -174,6 +174,14 @@ def test_the_initiator_stops_its_ranks_and_then_proves_it_to_the_peer() -> None:
     assert last.actions == (Release(BLOCKS), Report(Stopped(EVERYONE, OURS), THEIRS))
     again = lived(last.life, PeerEnded(State.FAILED, "still there?"))
     assert again.actions == (Report(Stopped(EVERYONE, OURS), THEIRS),)
+    assert not lived(ended.life, PeerEnded(State.FAILED, "have they stopped?")).actions  # not yet
+
+
+def test_an_initiator_that_never_posted_proves_that_it_never_will() -> None:
+    waiting = lived(new_life(INITIATOR), Submitted(), PeerReady(THEIRS)).life
+    last = lived(waiting, Cancelled())
+    assert kinds(last) == [Withdraw, TellPeer, TellUser, Report]
+    assert last.actions[-1] == Report(Stopped(EVERYONE, OURS), THEIRS)
 
 
 def test_one_rank_failed_is_all_failed() -> None:
@@ -266,7 +274,7 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(event: Event) -> None:
     last = step(life, event, 1)
     assert last.life == life
     assert last.refused.startswith("request 'r1' (transferring): ")
-    assert last.actions in {(), (GiveBack((9,)),)}
+    assert last.actions == ((GiveBack((9,)),) if event == Granted((9,)) else ())
 
 
 def test_nothing_is_heard_twice() -> None:
@@ -274,6 +282,7 @@ def test_nothing_is_heard_twice() -> None:
         life = begun(request(notice=True))
         assert not lived(life, event).refused
         assert "twice" in lived(life, event, event).refused
+    assert "twice" in lived(begun(TARGET), all_done(THEIRS)[0], Posted(PAIRS[0], THEIRS)).refused  # done says it, too
 
 
 def test_after_a_restart_the_old_incarnation_is_not_heard_but_its_end_can_be_proven() -> None:

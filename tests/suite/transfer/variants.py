@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.transfer import blocks, consensus, life
-from suite.transfer.actions import CancelRanks, GiveBack, Quarantine, Release, TellUser
-from suite.transfer.events import Cancelled, Clock, Done, PeerLost, RankFailed
+from suite.transfer.actions import CancelRanks, GiveBack, Quarantine, Release, Report, TellUser
+from suite.transfer.events import Cancelled, Clock, Done, PeerEnded, PeerLost, RankFailed, Stopped
 from suite.transfer.inbox import Inbox
 from suite.transfer.request import State, Step
 
@@ -223,3 +223,28 @@ def does_not_stop_its_ranks(patch: pytest.MonkeyPatch) -> None:
         return step._replace(actions=tuple(a for a in step.actions if not isinstance(a, CancelRanks)))
 
     steps(patch, change)
+
+
+@caught_as("has not ended")
+def does_not_prove_that_it_stopped(patch: pytest.MonkeyPatch) -> None:
+    def change(_now: Life, _event: Any, step: Step) -> Step:
+        return step._replace(actions=tuple(a for a in step.actions if not proves(a)))
+
+    steps(patch, change)
+
+
+@caught_as("may still be written")
+def proves_what_it_was_asked_to(patch: pytest.MonkeyPatch) -> None:
+    """Answer a cancel as if our ranks had stopped already."""
+
+    def change(now: Life, event: Any, step: Step) -> Step:
+        if not isinstance(event, PeerEnded) or not now.request.posts or not now.tally.writing:
+            return step
+        proof = Report(Stopped(frozenset(now.request.agreed), now.request.incarnation), now.peer)
+        return step._replace(actions=(*step.actions, proof))
+
+    steps(patch, change)
+
+
+def proves(action: Any) -> bool:
+    return isinstance(action, Report) and isinstance(action.event, Stopped)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from suite.errors import BadInput, TransferFailed
@@ -31,68 +30,14 @@ from suite.transfer.events import (
 from suite.transfer.inbox import Inbox, Outbox
 from suite.transfer.ledger import Ledger
 from suite.transfer.messages import Announcement, Hello
-from suite.transfer.request import UNDER_WAY, Patience, Request, Side, State
+from suite.transfer.request import UNDER_WAY, Request, Side, State
 from suite.transfer.translate import answers_for_unknown, body_of, event_of
+from tests.suite.transfer import checks
+from tests.suite.transfer.parts import OTHER, PATIENCE, RANKS, TOKEN, Server, Share, Violation, Wanted
 
 if TYPE_CHECKING:
-    from suite.transfer.blocks import Blocks
-    from suite.transfer.consensus import Agreed, Pair, Piece
+    from suite.transfer.consensus import Pair
     from suite.transfer.events import Event
-    from suite.transfer.request import Life
-
-RANKS = 2
-TOKEN = "7" * 32
-PATIENCE = Patience(waiting_ns=40, allocated_ns=30, transferring_ns=20)
-OTHER = {Side.PREFILL: Side.DECODE, Side.DECODE: Side.PREFILL}
-
-
-class Violation(AssertionError):
-    """Something that must never be."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A request to submit at both sides, and how many blocks each needs."""
-
-    agreed: Agreed
-    push: bool
-    prefill: int
-    decode: int
-    notice: bool
-
-
-@dataclass
-class Share:
-    """What the initiator's rank has to do for one pair."""
-
-    name: str
-    pair: Pair
-    incarnation: str
-    pieces: tuple[Piece, ...]
-    posted: int = 0
-    stop: bool = False
-    running: list[int] = field(default_factory=list)  # pieces on the wire
-    landed: set[int] = field(default_factory=set)
-    confirmed: bool = False
-
-    def owes_word(self) -> bool:
-        return self.stop and not self.running and not self.confirmed
-
-
-@dataclass
-class Server:
-    side: Side
-    incarnation: str
-    ledger: Ledger
-    outbox: Outbox
-    inbox: Inbox
-    speaks: bool = False  # it has heard the hello of this session
-    peer_pool: int = 0
-    alive: set[int] = field(default_factory=lambda: set(range(RANKS)))
-    announced: dict[str, Blocks] = field(default_factory=dict)  # the peer's blocks, by request
-    opened: set[bytes] = field(default_factory=set)
-    queue: list[str] = field(default_factory=list)  # who waits, in the order of submission
-    told: dict[str, TellUser] = field(default_factory=dict)
 
 
 class World:
@@ -106,6 +51,7 @@ class World:
         self.notices: list[tuple[str, Pair, str]] = []
         self.noticed: set[tuple[str, Pair]] = set()
         self.posts: dict[str, Side] = {}  # by request: whose ranks post
+        self.script: list[tuple[Any, ...]] = []  # what came from outside: real workers can be put through the same
         self.dial()
 
     # ---------------------------------------------------------- what may happen
@@ -130,6 +76,7 @@ class World:
     def submit(self, wanted: Wanted) -> None:
         name = f"r{len(self.posts)}"
         self.posts[name] = Side.PREFILL if wanted.push else Side.DECODE
+        self.script.append(("submit", name, wanted))
         sides = ((Side.PREFILL, wanted.prefill, wanted.decode), (Side.DECODE, wanted.decode, wanted.prefill))
         for side, mine, theirs in sides:
             server, posts = self.servers[side], self.posts[name] is side
@@ -163,7 +110,7 @@ class World:
             self._receive(server, data)
 
     def post(self, pick: int) -> None:
-        shares = [share for share in self.shares if self._posts_on(share)]
+        shares = [share for share in self.shares if self.posts_on(share)]
         share = shares[pick % len(shares)]
         share.running.append(share.posted)
         share.posted += 1
@@ -189,6 +136,7 @@ class World:
         shares = [share for share in self.shares if share.running]
         share = shares[pick % len(shares)]
         share.stop = True
+        self.script.append(("break", share.name, share.pair, honest))
         if honest:
             share.running.clear()
         self.says(share, RankFailed(share.pair, "broken", honest, share.incarnation))
@@ -208,30 +156,35 @@ class World:
     def cancel(self, pick: int) -> None:
         known = self.known()
         side, name = known[pick % len(known)]
+        self.script.append(("cancel", side, name))
         self.give(side, name, Cancelled())
 
     def finish(self, pick: int) -> None:
         known = self.known()
         side, name = known[pick % len(known)]
+        self.script.append(("finish", side, name))
         self.give(side, name, Finished())
 
     def tick(self, ns: int) -> None:
+        self.script.append(("tick", ns))
         self.now_ns += ns
         for server in self.servers.values():
             self._follow(server, books.tick(server.ledger, self.now_ns))
 
     def crash(self, side: Side, rank: int, *, peer_hears: bool) -> None:
+        self.script.append(("crash", side, rank))
         self.servers[side].alive.discard(rank)
         for server in self.servers.values():
             if server.side is side or peer_hears:
                 self._follow(server, books.handle_all(server.ledger, PeerLost(side, rank), self.now_ns))
 
     def restart(self, side: Side) -> None:
+        self.script.append(("restart", side))
         old = self.servers[side]
         for rank in range(RANKS):
             self._follow(old, books.handle_all(old.ledger, PeerLost(side, rank), self.now_ns))
         new = self._started(side, old.ledger)
-        new.queue, new.told = old.queue, old.told
+        new.queue, new.told, new.shown = old.queue, old.told, old.shown
         self.servers[side] = new
         self.dial()
 
@@ -242,37 +195,33 @@ class World:
         self._greet(decode, None)
 
     def prove(self) -> None:
-        """Tell every ledger of the writers that really have stopped, as who has reaped them and seen the wire dry."""
+        """Tell of writers that have stopped where nobody else can any more, as who reaped them and saw the wire dry."""
         for side, server in self.servers.items():
             for name, life in list(server.ledger.lives.items()):
-                stopped = frozenset(pair for pair in life.tally.writing if not self.may_write(name, pair))
+                mute = [pair for pair in life.tally.writing if self._cut_off(name, pair)]
+                stopped = frozenset(pair for pair in mute if not self.may_write(name, pair))
                 if life.state is State.IN_DOUBT and stopped and life.initiator is not None:
                     self.give(side, name, Stopped(stopped, life.initiator))
+
+    def _cut_off(self, name: str, pair: Pair) -> bool:
+        """Tell whether a rank that posts is dead, or one of the two servers not the one it was."""
+        initiator = self.servers[self.posts[name]]
+        rank = pair.prefill if initiator.side is Side.PREFILL else pair.decode
+        now = [server.incarnation for server in self.servers.values()]
+        then = [s.ledger.lives[name].request.incarnation for s in self.servers.values() if name in s.ledger.lives]
+        return rank not in initiator.alive or not set(then) <= set(now)
 
     # -------------------------------------------------------------- what is true
 
     def may_write(self, name: str, pair: Pair) -> bool:
         """Tell whether bytes of `pair` are on the wire, or could be posted yet."""
         mine = [share for share in self.shares if share.name == name and share.pair == pair]
-        if any(share.running or self._posts_on(share) for share in mine):
+        if any(share.running or self.posts_on(share) for share in mine):
             return True
         server = self.servers[self.posts[name]]
         life = server.ledger.lives.get(name)
         begins = life is not None and life.request.incarnation == server.incarnation and life.state in UNDER_WAY
         return begins and not mine and (name in server.announced or self._announcement_comes(server, name))
-
-    def check(self) -> None:
-        for server in self.servers.values():
-            pool = server.ledger.pool
-            held = [block for blocks in (*pool.owned.values(), *pool.quarantined.values()) for block in blocks]
-            if sorted([*pool.free, *held]) != list(range(pool.size)):
-                raise Violation(f"{server.side}: a block is in two places or in none: {pool}")
-            if pool.waiting and pool.waiting[0].count <= len(pool.free):
-                raise Violation(f"{server.side}: {pool.waiting[0]} waits, but fits")
-            for name, life in server.ledger.lives.items():
-                self._check_life(server, name, life)
-        for name in self.posts:
-            self._check_writers(name)
 
     def settle(self) -> None:
         """Let everything happen that must, and nothing else."""
@@ -285,16 +234,16 @@ class World:
                 self.confirm_stop(0)
             while self.notices:
                 self.notice(0)
-            self.check()
+            checks.check(self)
             self.tick(1000)
             self.prove()
-            self.check()
+            checks.check(self)
         for side, server in self.servers.items():
             for name in tuple(server.ledger.lives):
                 self.give(side, name, Finished())
-        self.check()
+        checks.check(self)
         for server in self.servers.values():
-            self._check_end(server)
+            checks.check_end(server)
 
     # ---------------------------------------------------------------- the driver
 
@@ -317,7 +266,7 @@ class World:
 
     def _follow(self, server: Server, turn: books.Turn) -> None:
         server.ledger = turn.ledger
-        self._check_queue(server)
+        checks.check_queue(server)
         for name, action in turn.orders:
             self._do(server, name, action)
 
@@ -325,16 +274,19 @@ class World:
         request = server.ledger.lives[name].request
         match action:
             case Announce() | Report() | TellPeer():
+                if isinstance(action, Announce):
+                    server.shown[name] = action.blocks
                 if server.speaks and action.to in {None, server.inbox.heard}:
                     self._send(server, body_of(request, action), server.inbox.heard)
-            case Post():
+            case Post(blocks):
+                used = {server.side: blocks, OTHER[server.side]: server.announced[name]}
                 for pair, pieces in request.agreed.items():
-                    self.shares.append(Share(name, pair, request.incarnation, pieces))
+                    self.shares.append(Share(name, pair, request.incarnation, pieces, used))
             case CancelRanks(pairs):
                 for share in self.shares:
                     share.stop |= share.name == name and share.pair in pairs
             case TellUser():
-                self._check_told(server, name, action)
+                checks.check_told(self, server, name, action)
 
     def _send(self, server: Server, body: Any, to: str | None) -> None:
         server.outbox, data = server.outbox.seal(body, to)
@@ -388,75 +340,10 @@ class World:
         outbox, inbox = Outbox(side, incarnation, TOKEN), Inbox(OTHER[side], incarnation, TOKEN)
         return Server(side, incarnation, ledger, outbox, inbox)
 
-    # ---------------------------------------------------------------- the checks
-
-    def _check_writers(self, name: str) -> None:
-        initiator = self.posts[name]
-        for share in self.shares:
-            if share.name == name and (share.running or self._posts_on(share)):
-                for side in Side:
-                    self._check_held(side, name, str(share.pair))
-        server = self.servers[initiator]
-        if name in server.announced or self._announcement_comes(server, name):
-            life = server.ledger.lives.get(name)
-            pairs = life.request.agreed if life else ()
-            if any(self.may_write(name, pair) for pair in pairs):
-                self._check_held(OTHER[initiator], name, "an announcement")
-
-    def _check_held(self, side: Side, name: str, who: str) -> None:
-        pool = self.servers[side].ledger.pool
-        if not pool.owned.get(name) and not pool.quarantined.get(name):
-            raise Violation(f"{side}: blocks of {name} may still be written or read by {who}, but are not held")
-
-    def _check_told(self, server: Server, name: str, action: TellUser) -> None:
-        if name in server.told:
-            raise Violation(f"{server.side}: the user of {name} is told twice: {server.told[name]}, {action}")
-        server.told[name] = action
-        request = server.ledger.lives[name].request
-        if action.outcome is not State.COMPLETE:
-            return
-        landed = {share.pair: len(share.landed) for share in self.shares if share.name == name}
-        for pair, pieces in request.agreed.items():
-            if landed.get(pair) != len(pieces):
-                raise Violation(f"{server.side}: {name} is complete, but {pair} has {landed.get(pair)} pieces")
-            if request.needs_notice and not request.posts and (name, pair) not in self.noticed:
-                raise Violation(f"{server.side}: {name} is complete, but {pair} was not noticed")
-
-    def _check_queue(self, server: Server) -> None:
-        lives = server.ledger.lives
-        waiting = [name for name in server.queue if lives[name].state is State.WAITING]
-        for name in server.queue:
-            if (
-                waiting
-                and State.ALLOCATED in lives[name].since
-                and server.queue.index(name) > server.queue.index(waiting[0])
-            ):
-                raise Violation(f"{server.side}: {name} overtook {waiting[0]}")
-        server.queue = waiting
-
-    def _check_life(self, server: Server, name: str, life: Life) -> None:
-        pool = server.ledger.pool
-        ended = life.state in {State.FAILED, State.CANCELLED}
-        if ended and (name in pool.owned or name in pool.quarantined):
-            raise Violation(f"{server.side}: {name} is {life.state} and still has blocks")
-        if life.state is State.IN_DOUBT and (
-            not life.tally.writing or set(pool.quarantined.get(name, ())) != set(life.blocks)
-        ):
-            raise Violation(f"{server.side}: {name} is in doubt without a reason")
-        if life.state not in UNDER_WAY and name not in server.told:
-            raise Violation(f"{server.side}: the user of {name} was not told")
-
-    def _check_end(self, server: Server) -> None:
-        for name, life in server.ledger.lives.items():
-            if life.state is not life.outcome or life.blocks:
-                raise Violation(f"{server.side}: {name} has not ended: {life.state}, {life.tally.writing}")
-        if len(server.ledger.pool.free) != server.ledger.pool.size:
-            raise Violation(f"{server.side}: somebody still has blocks: {server.ledger.pool}")
-
     def _can_post(self) -> bool:
-        return any(self._posts_on(share) for share in self.shares)
+        return any(self.posts_on(share) for share in self.shares)
 
-    def _posts_on(self, share: Share) -> bool:
+    def posts_on(self, share: Share) -> bool:
         side = self.posts[share.name]
         server = self.servers[side]
         rank = share.pair.prefill if side is Side.PREFILL else share.pair.decode
