@@ -207,9 +207,9 @@ class World:
         """Tell whether a rank that posts is dead, or one of the two servers not the one it was."""
         initiator = self.servers[self.posts[name]]
         rank = pair.prefill if initiator.side is Side.PREFILL else pair.decode
-        now = [server.incarnation for server in self.servers.values()]
-        then = [s.ledger.lives[name].request.incarnation for s in self.servers.values() if name in s.ledger.lives]
-        return rank not in initiator.alive or not set(then) <= set(now)
+        lives = [server.ledger.lives[name] for server in self.servers.values() if name in server.ledger.lives]
+        then = {life.request.incarnation for life in lives} | {life.peer for life in lives if life.peer is not None}
+        return rank not in initiator.alive or not then <= {server.incarnation for server in self.servers.values()}
 
     # -------------------------------------------------------------- what is true
 
