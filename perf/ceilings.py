@@ -38,6 +38,7 @@ _VOLUME = {WRITE_1: ("write", 1), WRITE_4: ("write", 4), READ_1: ("read", 1), RE
 _VOLUME_BYTES = 512 << 20  # of the file at most
 _FILL_S = 1.0  # a slow volume gets a smaller file; each of the four passes over it then takes about as long
 _LEAST_BYTES, _MOST_SIZES = 1 << 20, 6
+_FEWEST, _MOVED_BYTES = 2, 512 << 20
 _LOOPBACK = "two processes on a core each, send and recv_into of whole regions, acknowledged"
 _DEADLINE_S = 60.0  # for one question; it takes seconds
 _COPIES = frozenset({"cma", "sysv", "posix", "xpmem", "knem", "self"})  # UCX's transports between host memory
@@ -153,7 +154,7 @@ class _Starter:
 def _memory(start: _Starter, sizes: Sequence[int]) -> Iterator[Ceiling]:
     with start.group(copier="MemoryCopy") as group:
         for nbytes, pages in product(sizes, PAGES):
-            told = _ask(group, "copier", "copy", nbytes=nbytes, pages=pages, repeats=REPEATS)
+            told = _ask(group, "copier", "copy", nbytes=nbytes, pages=pages, repeats=_repeats(nbytes))
             if told["pages"] == pages:  # asked for huge ones, the kernel may give none
                 yield _ceiling(MEMORY_COPY, told["repeats"], pages, nbytes, "one process, one core, numpy.copyto")
 
@@ -165,9 +166,15 @@ def _loopback(start: _Starter, sizes: Sequence[int]) -> Iterator[Ceiling]:
             port = _ask(group, "receiver", "listen", nbytes=nbytes, pages=PAGES[0])
             dial = {"nbytes": nbytes, "pages": PAGES[0], "port": port, **told}
             pages = group.ask("connect", {"receiver": ("accept", told), "sender": ("connect", dial)}, _DEADLINE_S)
-            questions = {"receiver": ("receive", {"repeats": REPEATS}), "sender": ("send", {"repeats": REPEATS})}
+            again = {"repeats": _repeats(nbytes)}
+            questions = {"receiver": ("receive", again), "sender": ("send", again)}
             repeats = group.ask("send", questions, _DEADLINE_S)["sender"]
             yield _ceiling(name, repeats, pages["receiver"], nbytes, _LOOPBACK)
+
+
+def _repeats(nbytes: int) -> int:
+    """Return how often a region is moved: launches are the unit of repetition, and a large one takes its time."""
+    return max(_FEWEST, min(REPEATS, _MOVED_BYTES // nbytes))
 
 
 def _volume(start: _Starter, path: Path) -> Iterator[Ceiling]:
