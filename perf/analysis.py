@@ -17,8 +17,8 @@ import numpy as np
 from perf.identity import CEILING, PointKey, point_key, transfer_key
 from perf.limits import limits, share
 from perf.record import WRONG_BYTES, Issue
-from perf.repetition import repetition
-from perf.statistics import median_interval, percentiles, throughput, unsteadiness
+from perf.repetition import launch_rate, repetition
+from perf.statistics import median_interval, percentiles, unsteadiness
 from perf.summary import PointSummary
 
 if TYPE_CHECKING:
@@ -126,12 +126,6 @@ def _latest(same: Sequence[PointRecord]) -> PointRecord:
     if len(same) == 1:
         return same[0]
     return max(same, key=lambda record: (record.started_at, record.model_dump_json()))
-
-
-def launch_rate(record: PointRecord) -> float | None:
-    """Return the throughput of a launch in GB/s, until delivered; None where no time passed."""
-    windows = record.delivered_ns
-    return throughput(record.logical_bytes * record.window_samples * len(windows), windows)
 
 
 def _interval(values: Sequence[float]) -> Interval | None:

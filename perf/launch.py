@@ -13,6 +13,7 @@ from perf.draft import Draft, Window
 from perf.identity import transfer_key
 from perf.placement import cores_for, cores_of_roles
 from perf.record import WRONG_BYTES, PointRecord
+from perf.repetition import WARM_UP_WINDOWS
 from perf.roles import INITIATOR, ROLES, roles_of, through_file
 from perf.workload import Work, region_bytes
 from suite.run.network import sent_bytes
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from suite.memory.devices import Device
 
 SERVER = "perf.server:PointServer"
-WARM_UP_WINDOWS = 1
 _EPOCHS = 1 << 20  # what a stamp can tell apart
 
 

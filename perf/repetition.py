@@ -12,17 +12,16 @@ from perf.summary import Repetition
 if TYPE_CHECKING:
     from perf.record import PointRecord
 
-WARM_UP_WINDOWS = 1  # not timed, but its transfers are in a transfer's own phases: `perf.launch` runs as many
+WARM_UP_WINDOWS = 1  # before the timed ones of a point; its transfers are in a transfer's own phases
 
 
 def repetition(record: PointRecord) -> Repetition:
     """Return what one measured record says; its durations and windows are complete (`perf.reading` has checked)."""
-    durations, windows = record.durations_ns, record.delivered_ns
+    durations = record.durations_ns
     firsts = durations[:: record.window_samples] if record.window_samples else durations[:1]
-    moved = record.logical_bytes * record.window_samples * len(windows)
     return Repetition(
         launch=record.launch,
-        throughput=throughput(moved, windows),
+        throughput=launch_rate(record),
         latency_ns=statistics.median(durations) if durations else 0.0,
         first_ns=statistics.median(firsts) if firsts else 0.0,
         max_ns=max(durations, default=0),
@@ -30,6 +29,17 @@ def repetition(record: PointRecord) -> Repetition:
         percentiles_ns=percentiles(durations),
         quantiles_ns=quantiles(durations),
         window_samples=record.window_samples,
-        posts=record.window_samples * (len(windows) + WARM_UP_WINDOWS),
+        posts=posts(record),
         phases_ns=dict(record.phases_ns),
     )
+
+
+def launch_rate(record: PointRecord) -> float | None:
+    """Return the throughput of a launch in GB/s, until delivered; None where no time passed."""
+    windows = record.delivered_ns
+    return throughput(record.logical_bytes * record.window_samples * len(windows), windows)
+
+
+def posts(record: PointRecord) -> int:
+    """Return how many transfers the phases of a record add up: those of all windows, with the warm-up."""
+    return record.window_samples * (len(record.delivered_ns) + WARM_UP_WINDOWS)

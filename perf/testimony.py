@@ -12,8 +12,9 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from perf.analysis import counts, launch_rate
+from perf.analysis import counts
 from perf.identity import point_key, reading_order
+from perf.repetition import launch_rate, posts
 from perf.statistics import median_interval
 from perf.witness import Wanted, wanted_for
 from suite.units import format_ns
@@ -102,7 +103,7 @@ def _reasons(
         f"one transfer took {format_ns(each)} on average from post to completion, the witness {format_ns(witness_ns)}"
     )
     for phase in ("gather", "scatter"):
-        took = [record.phases_ns[phase] / _posts(record) for record in records if phase in record.phases_ns]
+        took = [record.phases_ns[phase] / posts(record) for record in records if phase in record.phases_ns]
         if took and (median := statistics.median(took)) > each / 100:
             reasons.append(f"{format_ns(median)} of it, or beside it at the receiver, is {phase}")
     waits = [
@@ -112,11 +113,6 @@ def _reasons(
     ]
     reasons.append(f"{format_ns(max(0.0, statistics.median(waits)))} a transfer is the wait for the acknowledgement")
     return reasons
-
-
-def _posts(record: PointRecord) -> int:
-    """Return how many posts the phases of a record add up: one warm-up window, and the timed ones."""
-    return record.window_samples * (len(record.delivered_ns) + 1)
 
 
 def _wanted_key(wanted: Wanted | None) -> object:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from perf.analysis import counts, launch_rate
+from perf.analysis import counts
+from perf.repetition import launch_rate
 
 if TYPE_CHECKING:
     from perf.record import Point, PointRecord
