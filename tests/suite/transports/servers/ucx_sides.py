@@ -11,38 +11,23 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from endpoints import Endpoints
 
 from suite.errors import KvgaugeError
 from suite.kv.plan import Plan
-from suite.memory.host import HostRegion
 from suite.transports.base import Op, State
 from suite.transports.ucx import UcxTransport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from suite.memory.region import Region
-    from suite.transports.ucx_endpoint import UcxEndpoint
     from suite.transports.ucx_transfer import ReceiveTransfer, SendTransfer
 
 
-class Sides:
+class Sides(Endpoints):
     def __init__(self, role: str) -> None:
-        self._agent = role
-        self._region: Region
-        self._endpoint: UcxEndpoint
+        super().__init__(role)
         self._transfers: list[SendTransfer | ReceiveTransfer] = []
-
-    def begin(self, nbytes: int, seed: int, kind: str = "host") -> int:
-        """Make a region of random bytes, of host memory or of a device ("cuda:0"); return its address."""
-        if kind == "host":
-            self._region = HostRegion(nbytes, "4k")
-        else:
-            from suite.memory.cuda import CudaRegion
-
-            self._region = CudaRegion(nbytes, int(kind.partition(":")[2]))
-        self._region.write(0, np.random.default_rng(seed).integers(0, 256, nbytes, np.uint8))
-        return self._region.address
 
     def open(self, settings: dict[str, str]) -> str:
         role: Any = "initiator" if self._agent == "prefill" else "target"
@@ -50,9 +35,6 @@ class Sides:
         self._endpoint.register(self._region)
         self._transfers = []
         return base64.b64encode(self._endpoint.metadata()).decode()
-
-    def connect(self, peer: str, metadata: str) -> None:
-        self._endpoint.connect(peer, base64.b64decode(metadata))
 
     def prepare(
         self, rows: list[list[int]], addresses: dict[str, int], tag: str = "", op: str = "WRITE"
@@ -116,23 +98,8 @@ class Sides:
         while time.monotonic() < until:
             self._endpoint.progress()
 
-    def notify(self, peer: str, tag: str) -> None:
-        self._endpoint.notify(peer, tag.encode())
-
-    def await_tags(self, count: int) -> list[list[str]]:
-        arrived: list[list[str]] = []
-        while len(arrived) < count:
-            arrived += [[peer, tag.decode()] for peer, tag in self._endpoint.progress()]
-            os.sched_yield()
-        return arrived
-
     def phases(self) -> dict[str, int]:
         return self._transfers[0].phases_ns
-
-    def bytes(self) -> str:
-        out = np.empty(self._region.nbytes, np.uint8)
-        self._region.read(0, out)
-        return base64.b64encode(out).decode()
 
     def refusal(self, question: str, arguments: dict[str, Any]) -> dict[str, str]:
         """Ask what must be refused; return the error."""
