@@ -37,16 +37,15 @@ class Beside:
     logs: Path
     note: Callable[[str], None]
 
-    def steps(self, launch: int, done: Collection[str], *, volume: Path | None) -> list[Step]:
-        """Return the steps of `launch`; `done` are the kinds that it has records of already.
+    def steps(self, launch: int, done: Collection[object], *, volume: Path | None) -> list[Step]:
+        """Return the steps of `launch`; `done` has what it has records of already: "ceiling", and keys of witnesses.
 
         `volume` is a folder of the volume that points of this sweep go through.
         """
         steps: list[Step] = []
         if self.sizes and "ceiling" not in done:
             steps.append(partial(self._ceilings, launch, volume))
-        if "witness" not in done:
-            steps += [partial(self._witness, one, launch) for one in self.witnesses]
+        steps += [partial(self._witness, one, launch) for one in self.witnesses if one.key not in done]
         return steps
 
     def _ceilings(self, launch: int, volume: Path | None) -> Iterator[CeilingRecord]:

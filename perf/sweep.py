@@ -22,6 +22,7 @@ from perf.settings import ours
 from perf.setups import by_setup
 from perf.spec import check_spec
 from perf.together import measure_together
+from perf.witness import key_of
 from suite.errors import BadInput, KvgaugeError
 from suite.run import manifest
 from suite.run.folder import RunFolder, reopen
@@ -189,11 +190,14 @@ def _mixed(steps: list[Step], asides: Sequence[Step], seed: tuple[int, int]) -> 
     return steps
 
 
-def _asides_done(folder: RunFolder) -> defaultdict[int, set[str]]:
-    """Return launch -> kinds of asides that `folder` has records of."""
-    done: defaultdict[int, set[str]] = defaultdict(set)
-    for aside in read_run(folder.samples).asides:
-        done[aside.launch].add(aside.kind)
+def _asides_done(folder: RunFolder) -> defaultdict[int, set[object]]:
+    """Return launch -> what `folder` has records of: "ceiling", and the keys of witnesses."""
+    found = read_run(folder.samples)
+    done: defaultdict[int, set[object]] = defaultdict(set)
+    for ceiling in found.ceilings:
+        done[ceiling.launch].add(ceiling.kind)
+    for witness in found.witnesses:
+        done[witness.launch].add(key_of(witness))
     return done
 
 

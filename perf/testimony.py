@@ -16,7 +16,7 @@ from perf.analysis import counts
 from perf.identity import point_key, reading_order
 from perf.repetition import launch_rate, posts
 from perf.statistics import median_interval
-from perf.witness import Wanted, wanted_for
+from perf.witness import key_of, wanted_for
 from suite.units import format_ns
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class Witnessed:
 
 def compared(points: Iterable[PointRecord], witnesses: Iterable[WitnessRecord]) -> list[Witnessed]:
     """Return a testimony for each point that has a witness in at least one launch; emulated points have none."""
-    said = {(_key(one), one.launch): one for one in witnesses if one.gb_per_s is not None}
+    said = {(key_of(one), one.launch): one for one in witnesses if one.gb_per_s is not None}
     groups: defaultdict[object, list[tuple[PointRecord, WitnessRecord]]] = defaultdict(list)
     for record in points:
         wanted = wanted_for(record.point)
-        witness = said.get((_wanted_key(wanted), record.launch)) if wanted and not record.emulated else None
+        witness = said.get((wanted.key, record.launch)) if wanted and not record.emulated else None
         if witness and counts(record):
             groups[point_key(record.point)].append((record, witness))
     found = [_testimony(pairs) for pairs in groups.values()]
@@ -113,11 +113,3 @@ def _reasons(
     ]
     reasons.append(f"{format_ns(max(0.0, statistics.median(waits)))} a transfer is the wait for the acknowledgement")
     return reasons
-
-
-def _wanted_key(wanted: Wanted | None) -> object:
-    return (wanted.test, wanted.nbytes, wanted.error_handling, wanted.settings) if wanted else None
-
-
-def _key(record: WitnessRecord) -> object:
-    return record.test, record.nbytes, record.error_handling, tuple(sorted(record.settings.items()))

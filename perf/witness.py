@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from perf.planning import PlannedPoint
     from perf.record import Point
 
+    Key = tuple[str, int, bool, tuple[tuple[str, str], ...]]
+
 # src/utils/ucx/ucx_utils.cpp of ai-dynamo/nixl, seen in the tables of nixl-cu12 1.5.1 as well
 _NIXL_SETS = {"UCX_RNDV_THRESH": "inf", "UCX_MAX_RMA_RAILS": "2"}
 _TESTS = {("nixl:UCX", "push"): "ucp_put_bw", ("nixl:UCX", "pull"): "ucp_get", ("ucx", "push"): "tag_bw"}
@@ -44,6 +46,11 @@ class Wanted:
     settings: tuple[tuple[str, str], ...]  # a settings axis
 
     @property
+    def key(self) -> Key:
+        """Return what a record of it has: see `key_of`."""
+        return self.test, self.nbytes, self.error_handling, self.settings
+
+    @property
     def iterations(self) -> int:
         """How often the buffer is moved."""
         return max(_FEWEST, min(_MOST, _BYTES // self.nbytes))
@@ -51,6 +58,11 @@ class Wanted:
     def environment(self, caller: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of its processes; the caller's variables win over NIXL's, as they do in NIXL."""
         return {**(_NIXL_SETS if self.nixl else {}), **caller, **dict(self.settings)}
+
+
+def key_of(record: WitnessRecord) -> Key:
+    """Return what a record is of: equal to the key of what was wanted."""
+    return record.test, record.nbytes, record.error_handling, tuple(sorted(record.settings.items()))
 
 
 def wanted_for(point: Point) -> Wanted | None:

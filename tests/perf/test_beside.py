@@ -134,6 +134,16 @@ def _raise(error):
     raise error
 
 
+def test_a_launch_that_stopped_between_two_witnesses_has_the_other_still_to_come():
+    wanted = [
+        witness.Wanted(test, 4096, error_handling=True, nixl=True, settings=()) for test in ("ucp_put_bw", "ucp_get")
+    ]
+    asked = beside.Beside((1 << 20,), tuple(wanted), {}, None, print)
+    done = {"ceiling", witness.key_of(witnessed(0, 1.0, nbytes=4096))}
+    (left,) = asked.steps(0, done, volume=None)
+    assert left.args[0].test == "ucp_get"
+
+
 def test_what_stands_beside_what():
     """Error handling and variables are the point's; points that move elsewhere, or not hot, have no witness."""
     table = TABLE | {
