@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perf.contradictions import contradictions
+from perf.memory import two_sided
 from perf.placement import cores_of_roles
 from perf.record import Evidence, Failure, Issue, PointRecord, Storage
 from perf.roles import INITIATOR, roles_of, through_file
@@ -96,8 +97,7 @@ class Draft:
         """Take the phases of the initiator, and the evidence of whoever posted."""
         self.phases_ns.update(told["phases_ns"])
         found = [Evidence.model_validate(one) for one in told["evidence"]]
-        two_sided = base.load(self.planned.point.transport).traits.two_sided
-        evidence = _of_both_sides(*found) if two_sided else _joined(found)
+        evidence = _of_both_sides(*found) if two_sided(self.planned.point.transport) else _joined(found)
         self.fields["evidence"] = evidence
         self.issues += contradictions(
             self.planned.point,

@@ -74,6 +74,12 @@ def can_do(traits: Traits, op: str) -> bool:
     return traits.ops >= {posted for (name, _), posted in POSTED.items() if name == op}
 
 
+def two_sided(transport: str) -> bool:
+    """Return whether both sides of a transport post, and stage what is scattered."""
+    traits = traits_of(transport)
+    return traits is not None and traits.two_sided
+
+
 def can_move(traits: Traits, op: str, pair: Pair) -> bool:
     """Return whether a transport serves `op` between these two."""
     source, destination = kind_of(pair.source), kind_of(pair.destination)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from perf import witness
 from perf.identity import CEILING, companions_key
-from perf.memory import HOST, kind_of
+from perf.memory import HOST, kind_of, two_sided
 from perf.planning import points
 from perf.roles import FILE
 from perf.setups import required_environment
@@ -180,7 +180,7 @@ def _staged_bytes(planned: Iterable[PlannedPoint], name: str) -> int:
         (
             one.pool_bytes * (one.point.source, one.point.destination).count(name)
             for one in planned
-            if one.point.descriptors > 1 and base.load(one.point.transport).traits.two_sided
+            if one.point.descriptors > 1 and two_sided(one.point.transport)
         ),
         default=0,
     )
