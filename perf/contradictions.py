@@ -47,7 +47,7 @@ def contradictions(
         return []
     found = [_not_allowed(point, wires, tls), _not_named(point, wires)]
     if window_bytes >= _ENOUGH:
-        found += [_too_little(wires, window_bytes, network), _hidden(wires, window_bytes, tcp_bytes)]
+        found += [_too_little(wires, window_bytes, network, tcp_bytes), _hidden(wires, window_bytes, tcp_bytes)]
     return [Issue(level="INVALID", code="contradiction", message=text[:2_000]) for text in found if text]
 
 
@@ -72,17 +72,22 @@ def _not_named(point: Point, wires: set[str]) -> str:
     return f"{point.transport} was asked for, but {evidence_words(wires)}"
 
 
-def _too_little(wires: set[str], window_bytes: int, network: Sequence[Mapping[str, int]]) -> str:
-    """Say if the kernel counted less on all interfaces than tcp is said to have carried."""
-    if wires != {"tcp"} or not network or not all(LOOPBACK in window for window in network):
+def _too_little(
+    wires: set[str], window_bytes: int, network: Sequence[Mapping[str, int]], tcp_bytes: Sequence[int]
+) -> str:
+    """Say if the kernel counted less than tcp is said to have carried: on all interfaces, or on our own connections.
+
+    Interfaces alone would not do: what others send meanwhile hides that nothing of ours was sent.
+    """
+    if wires != {"tcp"}:
         return ""
-    everywhere = min(sum(window.values()) for window in network)
-    if everywhere >= window_bytes:
-        return ""
-    told = (
-        f"the kernel counted {format_bytes(everywhere)} on all interfaces in a window of {format_bytes(window_bytes)}"
-    )
-    return f"the evidence says tcp, but {told}"
+    interfaces = [sum(window.values()) for window in network] if all(LOOPBACK in one for one in network) else []
+    for counted, where in ((interfaces, "all interfaces"), (tcp_bytes, "this process's TCP connections")):
+        least = min(counted, default=window_bytes)
+        if least < window_bytes:
+            told = f"the kernel counted {format_bytes(least)} on {where} in a window of {format_bytes(window_bytes)}"
+            return f"the evidence says tcp, but {told}"
+    return ""
 
 
 def _hidden(wires: set[str], window_bytes: int, tcp_bytes: Sequence[int]) -> str:

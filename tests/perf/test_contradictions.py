@@ -23,7 +23,7 @@ def point(transport="nixl:UCX", **changes):
     return Point(**fields | changes)
 
 
-def found(wire, *, transport="nixl:UCX", tls=None, window=64 * MIB, lo=(0, 0), other=0, tcp=(0, 0)):
+def found(wire, *, transport="nixl:UCX", tls=None, window=64 * MIB, lo=(0, 0), other=0, tcp=()):
     evidence = Evidence(wire=wire, source="UCX_PROTO_INFO")
     network = [{"lo": sent, "eth0": other} for sent in lo]
     issues = contradictions(point(transport), evidence, tls=tls, window_bytes=window, network=network, tcp_bytes=tcp)
@@ -67,6 +67,9 @@ def test_the_kernel_must_have_counted_what_tcp_carried():
     assert found("tcp", lo=(0, 0), other=65 * MIB) == []  # it went over another interface
     (told,) = found("tcp", lo=(64 * MIB, 63 * MIB))
     assert "the kernel counted 63 MiB" in told
+    (told,) = found("tcp", lo=(640 * MIB, 640 * MIB), tcp=(64 * MIB, 1000))  # others were busy there
+    assert "the kernel counted 1000 B on this process's TCP connections" in told
+    assert found("tcp", lo=(640 * MIB, 640 * MIB), tcp=(64 * MIB, 65 * MIB)) == []
 
 
 def test_what_the_connections_carried_in_every_window_was_not_cma():
