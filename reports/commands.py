@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perf.commands import Interrupted, measuring, print_results, run_sweep
-from reports.formats import FORMATS, HTML
+from reports.formats.choice import FORMATS, HTML
 from suite.errors import BadInput, Exit
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from perf.identity import reading_order
 from perf.words import full_name
-from reports.hardware import devices, emulation, moved, size
+from reports.sections.hardware import devices, emulation, moved, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from perf.limits import Limit
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
-    from reports.conformance import Matrix
+    from reports.sections.conformance import Matrix
 
 ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
 

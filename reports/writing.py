@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from perf.verdict import verdict
-from reports.formats import HTML
+from reports.formats.choice import HTML
 from reports.recorded import load_run
 from suite.errors import BadInput, Missing
 from suite.run.folder import MANIFEST, REQUESTS, RUNS, write_whole
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.data import ReportData
-    from reports.formats import Format
+    from reports.formats.choice import Format
 
 COMPARISON = Path("comparison.html")
 FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and as a table can hold
@@ -33,8 +33,8 @@ def write_report(path: Path, out: Path | None = None, form: Format = HTML) -> Pa
 
 def read_report(path: Path) -> ReportData:
     """Return what the report of the run in `path` says; raises `BadInput` for what is no readable run."""
-    from reports.conformance import matrix
     from reports.data import report_data
+    from reports.sections.conformance import matrix
 
     run = load_run(path)
     return report_data(

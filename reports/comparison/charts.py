@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from perf.identity import CEILING
 from perf.words import between, between_hosts, carrier, workload
-from reports.charts import Line, chart, joined, mark_of
+from reports.sections.charts import Line, chart, joined, mark_of
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perf.summary import PointSummary
-    from reports.charts import Chart
     from reports.comparison.pairing import Pair
+    from reports.sections.charts import Chart
 
 _FEWEST = 2  # lines: one alone is in that run's own report
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from reports.conformance import matrix
+from reports.sections.conformance import matrix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from reports.conformance import Cell, Matrix
-    from reports.conformance import Row as OneRow
     from reports.recorded import Run
+    from reports.sections.conformance import Cell, Matrix
+    from reports.sections.conformance import Row as OneRow
 
 MOST_COLUMNS = 40  # a hostile record may name thousands of implementations
 _BROKEN = {"fail", "warn", "error"}

@@ -19,19 +19,19 @@ from reports.comparison.differences import differences, machine
 from reports.comparison.pairing import pairs
 from reports.comparison.ratio import held, ratio
 from reports.comparison.sentences import verdict
-from reports.storage import page_cache
+from reports.sections.storage import page_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from perf.rows import Row as PointRow
     from perf.summary import PointSummary
-    from reports.charts import Chart
     from reports.comparison.conformance import SideBySide
     from reports.comparison.differences import Group as Differences
     from reports.comparison.pairing import Pair
     from reports.comparison.ratio import Ratio
     from reports.recorded import Run
+    from reports.sections.charts import Chart
 
 LOCALITY = "Each run used one machine: these are same-host figures, no network was crossed."
 OTHER_MACHINE = "other machine"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from reports.hardware import devices, size
+from reports.sections.hardware import devices, size
 from suite.run.machine import STEERING
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from perf.summary import as_json
 from reports.comparison.differences import ABSENT
 from reports.comparison.sentences import RUNS_APART
-from reports.figures import draw
-from reports.html import FIGURES_MOST, FIGURES_OPEN, page_environment
+from reports.figures.lines import draw
+from reports.formats.html import FIGURES_MOST, FIGURES_OPEN, page_environment
 
 if TYPE_CHECKING:
     from reports.comparison.data import Cell, Comparison

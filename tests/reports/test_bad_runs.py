@@ -11,7 +11,7 @@ import pytest
 
 from conformance.record import FILE
 from perf import reading
-from reports.formats import FORMATS
+from reports.formats.choice import FORMATS
 from suite import cli
 from suite.run import folder
 

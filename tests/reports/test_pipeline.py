@@ -21,9 +21,9 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from reports import html, json_report, junit, markdown
-from reports.downloads import downloads
-from reports.summary_schema import Summary
+from reports.formats import html, json_report, junit, markdown
+from reports.formats.summary_schema import Summary
+from reports.sections.downloads import downloads
 from reports.writing import read_report
 from suite.errors import BadInput
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     Line = Callable[..., dict[str, Any]]
     Run = Callable[..., Path]
 
-TEMPLATES = Path(html.__file__).parent / "templates"
+TEMPLATES = Path(html.__file__).parents[1] / "templates"
 ATTACKS = ("<canary onclick=x>", "</script><script>alert(1)</script>", "<img src=https://x.example/a onerror=x>", "\"'><b>", "{{ 7*7 }}", "-->",
            "]]></svg><style>*{}", "\u202eabc", "\x00\x1b[31m", "=cmd|' /C calc'!A0", "@octocat", "| a | b |", "`", "a" * 199,
            "![x](https://x.example)", "&lt;", "$x^2$", "%n%s", "\r\n\r\n", "")  # fmt: skip

@@ -10,10 +10,10 @@ import pytest
 
 from perf.record import PointRecord
 from reports.data import report_data
-from reports.downloads import downloads
-from reports.html import render
-from reports.json_report import summary as json_summary
+from reports.formats.html import render
+from reports.formats.json_report import summary as json_summary
 from reports.launches import launch_row
+from reports.sections.downloads import downloads
 
 if TYPE_CHECKING:
     from collections.abc import Callable

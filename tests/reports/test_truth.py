@@ -23,8 +23,8 @@ from perf.summary import Interval, Repetition, as_json
 from perf.terminal import points as terminal_points
 from perf.verdict import verdict
 from reports.data import report_data
+from reports.formats.html import render
 from reports.frames import load
-from reports.html import render
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.record import Case
-from reports.conformance import matrix
 from reports.data import report_data
-from reports.html import SECTIONS, render
+from reports.formats.html import SECTIONS, render
+from reports.sections.conformance import matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ from conformance.record import Case
 from perf.record import Issue
 from reports.comparison.data import comparison
 from reports.comparison.page import render as render_comparison
-from reports.conformance import matrix
 from reports.data import report_data
-from reports.html import render
+from reports.formats.html import render
 from reports.recorded import Run
+from reports.sections.conformance import matrix
 
 if TYPE_CHECKING:
     from collections.abc import Callable

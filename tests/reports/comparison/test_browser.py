@@ -6,9 +6,9 @@ import pytest
 
 from reports.comparison.data import comparison
 from reports.comparison.page import render
-from reports.conformance import matrix
 from reports.data import report_data
-from reports.html import render as render_report
+from reports.formats.html import render as render_report
+from reports.sections.conformance import matrix
 
 pytestmark = pytest.mark.deep
 

@@ -13,7 +13,7 @@ from perf.record import Issue
 from perf.summary import Interval
 from reports.comparison.data import comparison
 from reports.comparison.page import render
-from tests.reports.test_html import ATTACKS, HOSTILE, checked
+from tests.reports.formats.test_html import ATTACKS, HOSTILE, checked
 
 if TYPE_CHECKING:
     from perf.summary import PointSummary

@@ -1,0 +1,1 @@
+"""The forms of a report: a renderer each, all of the same data."""
