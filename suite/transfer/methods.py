@@ -50,9 +50,10 @@ def chosen(
             f"leave out --op, or enable a backend that can: {PREFIX}UCX=true for push and pull",
         )
     _refuse_handoff_of_another_version(found.methods, able)
+    pairs = list(zip(found.methods, runs, strict=True))
     return able, {
-        "selection": [_told(method, ops) for method, (_, ops) in zip(found.methods, runs, strict=True)],
-        "selected_by": [*map(str, found.methods), *found.notes],
+        "selection": [_told(method, ops) for method, (_, ops) in pairs],
+        "selected_by": [*(_line(method, ops, op) for method, (_, ops) in pairs), *found.notes],
         "transports": [transport for transport, _ in able],
         "why": list(found.why),
     }
@@ -82,6 +83,10 @@ def _refuse_handoff_of_another_version(methods: Sequence[Method], able: Sequence
         if others
         else f"{PREFIX}UCX=true enables a backend that moves between workers",
     )
+
+
+def _line(method: Method, ops: Sequence[str], op: str | None) -> str:
+    return str(method) if ops else f"{method} (idle: --op {op} leaves it nothing)"
 
 
 def _told(method: Method, ops: Sequence[str]) -> dict[str, Any]:

@@ -32,6 +32,10 @@ def test_an_op_chooses_among_what_is_enabled_and_the_record_names_the_idle_one()
         ("GDS", "files", []),
     ]
     assert settings["transports"] == ["nixl:UCX"]
+    assert settings["selected_by"] == [
+        "nixl:UCX: DYN_KVBM_NIXL_BACKEND_UCX=true",
+        "nixl:GDS: DYN_KVBM_NIXL_BACKEND_GDS=true (idle: --op push leaves it nothing)",
+    ]
 
 
 def test_an_op_that_nothing_enabled_can_do_names_the_setting():
