@@ -33,6 +33,14 @@ _DTYPES = {"bf16": 2, "fp8": 1}
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TensorRT-LLM engine YAML with cache_transceiver_config."
 )
+@click.option("--in-flight", type=click.IntRange(1, 1024), default=1, show_default=True, help="Requests at a time.")
+@click.option(
+    "--layers-each",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Push N layers as soon as they are there.  [default: all]",
+)
+@click.option("--pace", "pace_ms", type=click.FloatRange(0, 60_000), metavar="MS", help="That prefill takes for them.")
 @click.option("--memory", metavar="SIZE", help="For the pools of all ranks: 4GiB.  [default: what is free]")
 @click.option("--emulated-gpus", type=click.IntRange(1, 16), metavar="N", help="Pools on N emulated GPUs.")
 @click.option("--seed", type=click.IntRange(0, (1 << 31) - 1), help="Of the block tables.  [default: random]")
@@ -59,6 +67,7 @@ def transfer(*, as_json: bool, quiet: bool, out: Path | None, **options: Any) ->
     Examples:
       kvgauge transfer --model deepseek-v3 --layers 8 --prefill tp=4,pp=2 --decode tp=8 --emulated-gpus 8
       kvgauge transfer --model gpt-oss-120b --layers 6 --prefill tp=2 --decode tp=4,block=64 --transport copy
+      kvgauge transfer --layers 8 --requests 32 --in-flight 8 --layers-each 2 --pace 1 --op push
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from rich.console import Console
 
@@ -104,13 +113,16 @@ def _asked(
     op: str | None,
     transport: str | None,
     config: Path | None,
+    in_flight: int,
+    layers_each: int | None,
+    pace_ms: float | None,
     memory: str | None,
     emulated_gpus: int | None,
     seed: int | None,
     deadline_s: float,
 ) -> Asked:
     from suite.transfer.methods import chosen
-    from suite.transfer.options import task_of
+    from suite.transfer.options import manner_of, task_of
     from suite.transfer.run import Asked
     from suite.units import parse_bytes
 
@@ -134,6 +146,7 @@ def _asked(
         memory_bytes=None if memory is None else parse_bytes(memory),
         emulated_gpus=emulated_gpus or 0,
         then=methods[1:],
+        manner=manner_of(methods, in_flight=in_flight, layers_each=layers_each, pace_ms=pace_ms, deadline_s=deadline_s),
         settings=settings,
     )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from suite.errors import Missing, TransferFailed
@@ -12,16 +15,18 @@ from suite.run import folder, manifest
 from suite.run.folder import REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
 from suite.transfer.resources import capped, prepared
+from suite.transfer.serving.op import run_served
 from suite.transfer.summary import summary
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from suite.run.folder import RunFolder
     from suite.transfer.driver import OpResult
-    from suite.transfer.record import RequestRecord
+    from suite.transfer.record import Op, RequestRecord
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
 
 _LACKING = (
@@ -47,6 +52,7 @@ class Asked:
     server: str = SERVER
     then: Sequence[tuple[str, Sequence[Any]]] = ()  # methods that follow the first: a transport and its ops each
     settings: Mapping[str, Any] = field(default_factory=dict)  # what selected the methods, for the manifest
+    manner: Manner | None = None  # of two servers; None: one request after the other
 
     @property
     def methods(self) -> list[tuple[str, Sequence[Any]]]:
@@ -58,6 +64,8 @@ class Asked:
         told: dict[str, Any] = {"transfer": self.task.as_json(), "transport": self.transport, "ops": list(self.ops)}
         if self.then:
             told["then"] = [{"transport": transport, "ops": list(ops)} for transport, ops in self.then]
+        if self.manner is not None:
+            told["serving"] = asdict(self.manner)
         return told | {"emulated_gpus": self.emulated_gpus, "deadline_s": self.deadline_s}
 
 
@@ -99,7 +107,7 @@ def _plan(asked: Asked, task: Task, number: int, run_folder: RunFolder) -> Plan:
     logs = run_folder.logs / f"method-{number + 1}" if number else run_folder.logs
     logs.mkdir(exist_ok=True)
     resources = prepared(task, transport, logs, emulated_gpus=asked.emulated_gpus)
-    return Plan(task, transport, resources, logs, asked.seed, asked.deadline_s, asked.server)
+    return Plan(task, transport, resources, logs, asked.seed, asked.deadline_s, asked.server, asked.manner)
 
 
 def _given(plans: Sequence[Plan]) -> dict[str, Any]:
@@ -133,9 +141,9 @@ def _run_ops(
         progress(record.op, over[record.op])
 
     try:
-        with launched(plan) as ranks:
+        with _moving(plan) as move:
             for op in ops:
-                results.append(run_op(ranks, plan, op, say))
+                results.append(move(op, say))
                 about = {"transport": plan.transport}
                 told.ops.append(summary(results[-1], emulated=plan.resources.emulated) | about)
                 if results[-1].failure:
@@ -144,6 +152,17 @@ def _run_ops(
         kind = Missing if failed.reason in _LACKING else TransferFailed
         raise kind("worker-lost", str(failed), failed.detail) from failed
     return results
+
+
+@contextmanager
+def _moving(plan: Plan) -> Iterator[Callable[[Op, Callable[[RequestRecord], None]], OpResult]]:
+    """Give what runs one op: by two servers, or by one group of ranks for all ops."""
+    if plan.manner is None:
+        with launched(plan) as ranks:
+            yield partial(run_op, ranks, plan)
+        return
+    epochs = count(1)
+    yield lambda op, say: run_served(plan, op, next(epochs), say)
 
 
 def _rewrite(run_folder: RunFolder, records: Sequence[RequestRecord]) -> None:

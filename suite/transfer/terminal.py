@@ -56,10 +56,17 @@ def _table(told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Table:
     table.add_column("", no_wrap=True)
     for one in told:
         table.add_column(str(one["op"]), justify="right", overflow="fold")
-    rows = [(label, [cell(one) for one in told]) for label, cell in _ROWS if not (emulated and label == _RATE)]
+    hidden = {_RATE} if emulated or _served(told) else set()
+    hidden |= set() if _served(told) else {_QUEUE}
+    rows = [(label, [cell(one) for one in told]) for label, cell in _ROWS if label not in hidden]
     for label, cells in rows:
         table.add_row(Text(label), *(Text(plain(text)) for text in cells))
     return table
+
+
+def _served(told: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether two servers had requests in flight: then no time is of one request alone."""
+    return any(one["phases_ns"].get("queue") is not None for one in told)
 
 
 def _counts(one: Mapping[str, Any]) -> str:
@@ -100,6 +107,7 @@ def _rate(one: Mapping[str, Any]) -> str:
 
 
 _RATE = "rate, this host"
+_QUEUE = "wait for blocks"
 _ROWS = (
     ("requests", _counts),
     ("pairs of ranks", lambda one: NONE if one["pairs"] is None else str(one["pairs"])),
@@ -109,6 +117,7 @@ _ROWS = (
     ("on the wire", _wire_bytes),
     ("register, a rank", lambda one: _phase(one, "register")),
     ("metadata, a rank", lambda one: _phase(one, "metadata")),
+    (_QUEUE, lambda one: _phase(one, "queue")),
     ("prepare a request", lambda one: _phase(one, "prepare")),
     ("transfer a request", lambda one: _phase(one, "transfer")),
     ("check a batch", lambda one: _phase(one, "check")),

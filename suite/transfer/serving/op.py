@@ -9,6 +9,7 @@ from suite.transfer.batch import failure_of
 from suite.transfer.driver import OpResult
 from suite.transfer.record import Failure, RequestRecord
 from suite.transfer.requests.request import State
+from suite.transfer.serving.manner import Manner
 from suite.transfer.serving.service import Service, TooManyRestarts
 from suite.transfer.task import SIDES
 from suite.world.supervisor import WorkerFailed
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from suite.transfer.driver import Plan
     from suite.transfer.record import Op, Status
     from suite.transfer.serving.server import Note
-    from suite.transfer.serving.service import Manner
     from suite.transfer.task import SideName
 
 _SHOWN = 20
@@ -28,7 +28,7 @@ _SHOWN = 20
 Notes = dict["SideName", "Note"]
 
 
-def run_served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
+def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
     """Serve all requests; `say` gets each record when its request is over on both sides."""
     result = OpResult(op)
     told: set[int] = set()
@@ -40,7 +40,7 @@ def run_served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[Re
         say(result.records[-1])
 
     try:
-        with Service(plan, op, manner, epoch) as service:
+        with Service(plan, op, plan.manner or Manner(), epoch) as service:
             for number in service.serve(range(plan.task.requests)):
                 tell(number)
             _finish(service, result)

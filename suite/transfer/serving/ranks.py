@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite.transfer.serving.manner import SEAT
 from suite.transfer.serving.server import roles_of
 from suite.world.supervisor import Group, WorkerSpec
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from suite.transfer.driver import Plan
     from suite.transfer.record import Op
     from suite.transfer.task import SideName
-
-SEAT = "suite.transfer.serving.seat:Seat"
 
 
 class SideRanks:

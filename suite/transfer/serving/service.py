@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from suite.transfer.requests.events import Cancelled, PeerLost, Stopped
 from suite.transfer.requests.inbox import new_incarnation
 from suite.transfer.requests.ledger import Ledger
-from suite.transfer.requests.request import Patience, Request, State
+from suite.transfer.requests.request import Request, State
 from suite.transfer.serving.link import connected
-from suite.transfer.serving.ranks import SEAT, SideRanks
+from suite.transfer.serving.ranks import SideRanks
 from suite.transfer.serving.rooms import Rooms
 from suite.transfer.serving.server import Server, side_of
 from suite.transfer.serving.shares import agreed
@@ -31,25 +30,11 @@ if TYPE_CHECKING:
 
     from suite.transfer.driver import Plan
     from suite.transfer.record import Op
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.task import SideName
 
 _SLICE_NS = 2_000_000
-_MINUTE_NS = 60 * 10**9
-_PATIENT = Patience(waiting_ns=_MINUTE_NS, allocated_ns=_MINUTE_NS, transferring_ns=_MINUTE_NS)
 _clock = time.perf_counter_ns
-
-
-@dataclass(frozen=True)
-class Manner:
-    """How requests are served."""
-
-    in_flight: int = 1
-    layers_each: int = 0  # of a piece; 0: whole
-    pace_ns: int = 0  # that prefill "computes" a piece
-    patience: Patience = _PATIENT
-    doubt_ns: int = 5 * 10**9  # in doubt for longer: the server that posts is killed
-    restarts: int = 3  # of both servers together
-    server: str = SEAT
 
 
 class TooManyRestarts(Exception):
