@@ -24,7 +24,11 @@ _LONGEST = 2_000  # characters of one foreign line
 
 def page(task: Task, transport: str, told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Group:
     """Return what `kvgauge transfer` prints."""
-    return Group(_heading(task, transport, emulated=emulated), _table(told, emulated=emulated), *_sentences(task, told))
+    return Group(
+        _heading(task, transport, emulated=emulated, served=_served(told)),
+        _table(told, emulated=emulated),
+        *_sentences(task, told),
+    )
 
 
 def plain(text: str) -> str:
@@ -32,9 +36,11 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text[:_LONGEST])
 
 
-def _heading(task: Task, transport: str, *, emulated: bool) -> Text:
+def _heading(task: Task, transport: str, *, emulated: bool, served: bool) -> Text:
     batches = -(-task.requests // task.batch)
     split = f", in {batches} batches of {task.batch} that fit into memory" if batches > 1 else ""
+    if served and batches > 1:
+        split = f", pools for {task.batch} of them"
     cached = f", {task.cached} of them cached" if task.cached else ""
     memory = "emulated GPUs (host memory: no time here is a GPU's)" if emulated else "host memory"
     layers = f"{task.model.layers} layers" if task.model.layers > 1 else "1 layer"

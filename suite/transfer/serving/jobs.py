@@ -46,7 +46,7 @@ class Job:
     stops: bool  # a failed post of this transport has stopped: the call itself moves the bytes
     computed: int = 0  # stretches of layers
     computing: bool = False
-    compute_from: int = 0  # clock
+    compute_from: int = 0  # clock: when the present stretch was begun
     ordered_at: int = 0
     waiting: list[PieceJob] = field(default_factory=list)
     running: list[PieceJob] = field(default_factory=list)

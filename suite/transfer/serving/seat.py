@@ -52,7 +52,7 @@ class Seat(RankServer):
         while True:
             for job in list(self._jobs.values()):
                 reports += self._compute(job)
-                reports += job.drive()
+                reports += job.drive()  # before the next layers are computed
             reports += self._heard()
             reports += self._stopped()
             if reports or _clock() >= until:
@@ -128,10 +128,10 @@ class Seat(RankServer):
     # ---------------------------------------------------------------- going on
 
     def _compute(self, job: Job) -> Iterator[Report]:
-        while job.computing and _clock() - job.compute_from >= self._pace_ns * (job.computed + 1):
+        if job.computing and _clock() - job.compute_from >= self._pace_ns:
             layers = self._stretches[job.computed]
             self._image.write_blocks(self._region, job.table, layers, blank=False)
-            job.computed += 1
+            job.computed, job.compute_from = job.computed + 1, _clock()
             job.computing = job.computed < len(self._stretches)
             if not job.computing:
                 yield {"kind": "computed", "request": job.request}

@@ -128,6 +128,11 @@ class Server:
             for report in reports:
                 self._reported(role, report, at_ns)
 
+    @property
+    def idle(self) -> bool:
+        """Whether the ranks have been given every order."""
+        return not any(self._orders.values())
+
     def give(self, name: str, event: Event, at_ns: int) -> None:
         """Give an event to a request."""
         self._follow(books.handle(self.ledger, name, event, at_ns), at_ns)

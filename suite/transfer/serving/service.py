@@ -130,6 +130,13 @@ class Service:
             for number in [number for number in under_way if self.over(number)]:
                 under_way.remove(number)
                 yield number
+        self.settle()
+
+    def settle(self) -> None:
+        """Go on until every request that was submitted is over, and the ranks know it."""
+        numbers = [int(name[1:]) for name in self.servers[SIDES[0]].notes]
+        while not (all(map(self.over, numbers)) and all(server.idle for server in self.servers.values())):
+            self.turn()
 
     # ----------------------------------------------------------------- restarting
 
