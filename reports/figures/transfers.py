@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from reports.sections.transfer import Took, Transfer, Weight
 
 PARTS = (("logical", "the KV cache itself"), ("padding", "padding"), ("copies", "further copies"))
-_UNITS = (1 << 30, 1 << 20, 1 << 10)
+_UNITS = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10}
 
 
 def draw_weights(weights: Sequence[Weight]) -> Markup:
     """Return a bar for each op, or for those that put the same on the wire: logical bytes, padding, further copies."""
     lengths = [[one.logical for one in weights], [one.padding for one in weights], [one.copies for one in weights]]
-    unit = next((unit for unit in _UNITS if max(map(sum, zip(*lengths, strict=True))) >= unit), 1)
+    longest = max(map(sum, zip(*lengths, strict=True)))
+    name, unit = next(((name, unit) for name, unit in _UNITS.items() if longest >= unit), ("B", 1))
     described = "; ".join(
         f"{one.label}: {', '.join(f'{name} {format_bytes(size)}' for (_, name), size in zip(PARTS, (one.logical, one.padding, one.copies), strict=True))}"
         for one in weights
@@ -29,7 +30,7 @@ def draw_weights(weights: Sequence[Weight]) -> Markup:
     return draw_bars(
         "transfer-bytes", "Wire against logical bytes", f"What one request puts on the wire. {described}.",
         [(number, [length / unit for length in layer]) for number, layer in enumerate(lengths, start=1)],
-        lambda value: format_bytes(value * unit),
+        lambda value: f"{value:g} {name}",
     )  # fmt: skip
 
 

@@ -19,7 +19,6 @@ from suite.units import format_bytes, format_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from perf.percentiles import Range
     from reports.sections.transfer_ops import Op, Phase
     from reports.sections.transfer_words import Trouble
     from suite.transfer.record import RequestRecord
@@ -168,7 +167,7 @@ def _about(manifest: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     if text(spec.get("transport")):
         yield "Transport", text(spec.get("transport"))
     if gpus := count(spec.get("emulated_gpus")):
-        yield "Memory", f"{gpus} emulated GPUs"
+        yield "Emulated GPUs", f"{gpus}"
 
 
 def _side(told: Mapping[str, object]) -> str:
@@ -234,8 +233,8 @@ def _weights(ops: Sequence[Op]) -> Iterator[Weight]:
         if op.moved and 0 < logical <= padded <= wire:
             key = logical / op.moved, (padded - logical) / op.moved, (wire - padded) / op.moved
             labels.setdefault(key, []).append(op.name)
-    for (logical, padding, copies), names in labels.items():
-        yield Weight(", ".join(names), logical, padding, copies)
+    for sizes, names in labels.items():
+        yield Weight(", ".join(names), *sizes)
 
 
 def _took(ops: Sequence[Op]) -> Iterator[Took]:

@@ -166,11 +166,11 @@ def _phases(moved: Sequence[RequestRecord], told: Mapping[str, object]) -> list[
     for record in moved:
         for name, value in times_of(record).items():
             taken.setdefault(name, []).append(float(value))
-    found = [Phase(name, EACH, took) for name, values in taken.items() if (took := ranged(values))]
+    found = [Phase(name, EACH, times) for name, values in taken.items() if (times := ranged(values))]
     for name, scope in _SCOPES.items():
-        value = told.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LARGEST_NS:
-            found.append(Phase(name, scope, Range(float(value), float(value), float(value), 1)))
+        took = told.get(name)
+        if isinstance(took, int | float) and not isinstance(took, bool) and 0 < took < _LARGEST_NS:
+            found.append(Phase(name, scope, Range(float(took), float(took), float(took), 1)))
     return sorted(found, key=lambda phase: _place(phase.name))
 
 
