@@ -177,10 +177,10 @@ def _wires(summaries: Sequence[PointSummary]) -> tuple[str, ...]:
 def _tested(
     manifest: Mapping[str, object], summaries: Sequence[PointSummary], transfer: Transfer | None
 ) -> Iterable[Fact]:
+    yield from (Fact(*one) for one in (transfer.about if transfer else ()))
     yield from _machine(_mapping(manifest.get("machine")))
     if found := devices(_mapping(manifest.get("settings")).get("devices")):
         yield Fact("Devices", found)
-    yield from (Fact(*one) for one in (transfer.about if transfer else ()))
     if summaries:
         memory = sorted({summary.allocation for summary in summaries if summary.launches})
         yield Fact("Moved", moved(summary.point for summary in summaries))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from perf.words import NONE
 from reports.sections.transfer_ops import BATCH, EACH, ONCE, count, mapping, ops_of, text, times_of
-from reports.sections.transfer_words import KNOWN, extras, meaning, sentences, troubles
+from reports.sections.transfer_words import KNOWN, UNTOLD, extras, meaning, sentences, troubles
 from reports.wording import ranged
 from suite.units import format_bytes, format_ns
 
@@ -124,13 +124,12 @@ def transfer(manifest: Mapping[str, object], records: Sequence[RequestRecord]) -
     timed = [] if any(op.emulated for op in ops) else list(dict.fromkeys(p.name for op in ops for p in op.phases))
     phases = tuple(name for name in timed)[:MOST_PHASES]
     single = tuple(name for name in phases if any(p.name == name and p.scope == EACH for op in ops for p in op.phases))
-    statuses = dict.fromkeys(status for op in ops for status in op.statuses)
     return Transfer(
         sentences=sentences(ops, found, complete=manifest.get("complete") is True),
         about=tuple(_about(manifest)),
         ops=ops,
         rows=tuple(_rows(ops)),
-        statuses=tuple((status, meaning(status)[1]) for status in statuses),
+        statuses=tuple(_meanings(ops)),
         weights=tuple(_weights(ops)),
         took=tuple(_took(ops)),
         phases=phases,
@@ -203,9 +202,16 @@ def _rows(ops: Sequence[Op]) -> Iterator[Row]:
     )
 
 
+def _meanings(ops: Sequence[Op]) -> Iterator[tuple[str, str]]:
+    for status in dict.fromkeys(status for op in ops for status in op.statuses):
+        yield status, meaning(status)[1]
+    if any(op.missing for op in ops):
+        yield UNTOLD, "Asked for, but the run ended before a line was written of it."
+
+
 def _statuses(op: Op) -> str:
     told = [f"{number} {status}" for status, number in op.statuses.items()]
-    return ", ".join([*told, *([f"{op.missing} without a record"] if op.missing else [])]) or NONE
+    return ", ".join([*told, *([f"{op.missing} {UNTOLD}"] if op.missing else [])]) or NONE
 
 
 def _cells(ops: Sequence[Op], field: str, show: Callable[[int], str]) -> tuple[str, ...]:

@@ -68,11 +68,14 @@ class Op:
         return sum(self.statuses.values())
 
     @property
+    def right(self) -> int:
+        """How many requests were moved and are right."""
+        return self.statuses.get(GOOD, 0)
+
+    @property
     def good(self) -> bool:
         """Whether all that was asked for is recorded and right, unused memory as well."""
-        return self.summary.get("good") is True and self.statuses.get(GOOD) == self.requests == (
-            self.asked or self.requests
-        )
+        return self.summary.get("good") is True and self.right == self.requests == (self.asked or self.requests)
 
     @property
     def missing(self) -> int:

@@ -26,7 +26,10 @@ MEANINGS = {  # status -> what became of such requests, and what that means
     "cancelled": ("cancelled", "Given up because somebody asked for it; its blocks came back."),
     "not-run": ("never begun", "Its turn never came."),
 }
+_REASONS = {"not-run": "the op had ended before"}  # where a record gives none
+_LONGEST = 300  # characters of a reason within the verdict
 _SPANS = 20  # of numbers of requests in one line
+UNTOLD = "without a record"
 _NEVER = "Nothing was moved: no request is recorded."
 
 
@@ -80,8 +83,8 @@ def _of_record(record: RequestRecord) -> Iterator[tuple[Level, str, str]]:
     if record.failure:
         yield "FAILED", _failed(record.failure), record.failure.detail
     elif record.status != GOOD and not record.findings:
-        reason = extras(record, KNOWN).get("reason")
-        yield "FAILED", f"{meaning(record.status)[0].capitalize()}: {reason or 'no reason is recorded'}", ""
+        reason = extras(record, KNOWN).get("reason") or _REASONS.get(record.status, "no reason is recorded")
+        yield "FAILED", f"{meaning(record.status)[0].capitalize()}: {reason}", ""
 
 
 def _of_summary(op: Op, known: set[str]) -> Iterator[tuple[Level, str, str]]:
@@ -115,7 +118,7 @@ def _verdict(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) -> 
         return f"{_all(ops)} {'was' if requests == 1 else 'were'} moved, and every byte was compared: {checked}, all right."
     expected = requests + sum(op.missing for op in ops)
     became = [(meaning(status)[0], count) for status, count in _statuses(ops).items()]
-    missing = [("without a record", lost)] if (lost := sum(op.missing for op in ops)) else []
+    missing = [(UNTOLD, lost)] if (lost := sum(op.missing for op in ops)) else []
     parts = ", ".join(f"{count} {what}" for what, count in (*became, *missing))
     names = _and([op.name for op in ops])
     cut = "" if complete or found else " The run was stopped before it ended."
@@ -125,11 +128,11 @@ def _verdict(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) -> 
 
 def _stray(ops: Sequence[Op]) -> bool:
     """Return whether an op has all its requests right, and is not good."""
-    return any(op.summary and not op.good and op.statuses.get(GOOD) == op.requests and not op.missing for op in ops)
+    return any(op.summary and not op.good and op.right == op.requests and not op.missing for op in ops)
 
 
 def _first(found: Sequence[Trouble]) -> str:
-    return f"{found[0].sentence[:1].upper()}{found[0].sentence[1:].rstrip('.')}." if found else ""
+    return f"{found[0].sentence[:1].upper()}{found[0].sentence[1:_LONGEST].rstrip('.')}." if found else ""
 
 
 def _all(ops: Sequence[Op]) -> str:
