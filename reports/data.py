@@ -101,6 +101,13 @@ class ReportData:
     transfer: Transfer | None = None  # of kvgauge transfer
 
     @property
+    def stopped(self) -> str:
+        """Why the run is not complete, in words."""
+        if self.transfer and self.transfer.troubles:
+            return "It ended before all was done that it was asked for."
+        return "It was interrupted, or is still going on."
+
+    @property
     def swept(self) -> bool:
         """Whether the run was to measure points, and not conformance or transfers alone."""
         return bool(self.summaries) or (self.conformance is None and self.transfer is None)

@@ -69,7 +69,7 @@ def _fitting(parts: Sequence[str]) -> Iterable[str]:
 def _head(data: ReportData) -> Iterable[str]:
     yield f"### {text(data.title)}"
     if not data.complete:
-        yield "**This run is not complete.** It was interrupted, or is still going on."
+        yield f"**This run is not complete.** {data.stopped}"
     if data.emulation:
         yield text(data.emulation, 1_000)
     first, *others = data.sentences or ("No verdict: no point was measured.",)

@@ -99,7 +99,7 @@ def _handed_over(found: Transfer | None) -> Answer | None:
     bytes_told = (
         f"{real}: {checked} were compared and every byte was right."
         if right
-        else f"Not all of it: {found.sentences[0]}"
+        else f"Not all of it: {sum(op.right for op in found.ops)} of {sum(op.requests + op.missing for op in found.ops)} requests were moved and are right."
     )
     wires = [wire for wire in found.wires if wire != "unknown"]
     wire = f"The wire, by the recorded evidence: {'; '.join(wires)}." if wires else "No wire is proven."

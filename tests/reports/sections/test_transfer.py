@@ -207,26 +207,26 @@ def test_a_status_or_a_field_of_tomorrow_shows_up() -> None:
     checked(render(report_data({}, [], [], transfer=found)))
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-def test_text_of_a_stranger_is_text(attack: str, handed: Handed, transfers: Transfers) -> None:
-    short = attack[:100].encode("utf-8", "replace").decode()
-    failure = {"role": short, "phase": short, "reason": short, "detail": short}
-    lines = [handed(0, status="failed", transport=short, wire=short, findings=[short], failure=failure)]
-    wires = [{"wire": short, "source": short, "reason": short, "ranks": 1}]
-    summary = {
-        "op": "push",
-        "good": True,
-        "requests": {short: 1},
-        "failure": failure,
-        "findings": [short],
-        "wires": wires,
-    }
-    path = transfers(lines, [summary])
+def test_text_of_a_stranger_is_text(handed: Handed, transfers: Transfers) -> None:
+    texts = [attack[:100].encode("utf-8", "replace").decode() for attack in ATTACKS]
+    failures = [dict.fromkeys(("role", "phase", "reason", "detail"), text) for text in texts]
+    lines = [
+        handed(number, status="failed", transport=text, wire=text, findings=[text], failure=failures[number])
+        for number, text in enumerate(texts)
+    ]
+    wires = [{"wire": text, "source": text, "reason": text, "ranks": 1} for text in texts]
+    told = {"good": True, "requests": dict.fromkeys(texts, 1), "findings": texts, "wires": wires}
+    ops = [{"op": name, "failure": failures[number]} | told for number, name in enumerate(["push", *texts])
+           if number < len(texts)]  # fmt: skip
+    path = transfers(lines, ops)
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["spec"]["ops"] = ["push", short]
-    manifest["spec"]["transport"] = manifest["spec"]["transfer"]["model"]["name"] = short
+    manifest["spec"]["ops"] = ["push", *texts]
+    for place, attack in ((manifest["spec"], texts[0]), (manifest["spec"]["transfer"]["model"], texts[1])):
+        place |= {"transport": attack, "name": attack}
     (path / "manifest.json").write_text(json.dumps(manifest))
-    checked(render(read_report(path)))
+    page = checked(render(read_report(path)))
+    assert texts[0] in page.text
+    assert len(page.text) < 200_000, "ops of a stranger are not all told"
 
 
 WEIRD: list[Any] = [
@@ -269,7 +269,6 @@ def test_a_manifest_of_other_types_is_left_out(value: Any, handed: Handed, trans
         assert sum(op.right for op in found.ops) == 1
         junit(report_data(manifest, [], [], transfer=found))
         assert markdown(report_data(manifest, [], [], transfer=found))
-    checked(render(report_data(manifest, [], [], transfer=found)))
 
 
 def test_ops_come_in_the_order_that_was_asked_for(handed: Handed) -> None:
