@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
     from reports.sections.conformance import Matrix
+    from reports.sections.transfer import Transfer
 
 ONE_MACHINE = "One machine: these are same-host figures, no network was crossed."
 
@@ -97,6 +98,19 @@ class ReportData:
     testimonies: tuple[Witnessed, ...] = ()  # hot points beside ucx_perftest
     launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
     cases: tuple[Case, ...] = ()  # of conformance, one by one
+    transfer: Transfer | None = None  # of kvgauge transfer
+
+    @property
+    def stopped(self) -> str:
+        """Why the run is not complete, in words."""
+        if self.transfer and self.transfer.troubles:
+            return "It ended before all was done that it was asked for."
+        return "It was interrupted, or is still going on."
+
+    @property
+    def swept(self) -> bool:
+        """Whether the run was to measure points, and not conformance or transfers alone."""
+        return bool(self.summaries) or (self.conformance is None and self.transfer is None)
 
 
 def report_data(
@@ -111,6 +125,7 @@ def report_data(
     testimonies: Sequence[Witnessed] = (),
     launches: Sequence[Mapping[str, object]] = (),
     cases: Sequence[Case] = (),
+    transfer: Transfer | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -122,12 +137,18 @@ def report_data(
         version=_scalar(manifest.get("kvgauge")),
         created=_scalar(manifest.get("started_at")),
         complete=manifest.get("complete") is True,
-        emulation=emulation(ordered),
-        locality=ONE_MACHINE if (summaries or conformance is None) and _mapping(manifest.get("machine")) else "",
-        sentences=(*(conformance.sentences if conformance else ()), *sentences),
+        emulation=emulation(ordered) or (transfer.emulation if transfer else ""),
+        locality=ONE_MACHINE
+        if (summaries or transfer or conformance is None) and _mapping(manifest.get("machine"))
+        else "",
+        sentences=(
+            *(transfer.sentences if transfer else ()),
+            *(conformance.sentences if conformance else ()),
+            *sentences,
+        ),
         summaries=ordered,
         totals=_totals(ordered),
-        tested=tuple(_tested(manifest, ordered)),
+        tested=tuple(_tested(manifest, ordered, transfer)),
         transports=_strings(settings.get("transports")),
         why=_strings(settings.get("why")),
         problems=_problems(ordered),
@@ -141,6 +162,7 @@ def report_data(
         testimonies=tuple(testimonies),
         launches=tuple(launches),
         cases=tuple(cases),
+        transfer=transfer,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 
@@ -159,7 +181,10 @@ def _wires(summaries: Sequence[PointSummary]) -> tuple[str, ...]:
     return tuple(sorted({wire for summary in summaries for wire in summary.wires}))
 
 
-def _tested(manifest: Mapping[str, object], summaries: Sequence[PointSummary]) -> Iterable[Fact]:
+def _tested(
+    manifest: Mapping[str, object], summaries: Sequence[PointSummary], transfer: Transfer | None
+) -> Iterable[Fact]:
+    yield from (Fact(*one) for one in (transfer.about if transfer else ()))
     yield from _machine(_mapping(manifest.get("machine")))
     if found := devices(_mapping(manifest.get("settings")).get("devices")):
         yield Fact("Devices", found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from perf.limits import limits
 from perf.reading import RunRecords, read_run
 from perf.testimony import compared
 from reports.launches import launch_row
+from reports.requests import read_requests
 from suite.errors import BadInput
-from suite.run.folder import RunFolder
+from suite.run.folder import REQUESTS, RunFolder
 from suite.run.manifest import SCHEMA
 from suite.run.manifest import read as read_manifest
 
@@ -24,11 +26,12 @@ if TYPE_CHECKING:
     from perf.limits import Limit
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
+    from suite.transfer.record import RequestRecord
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, whatever it did; `measured` is False for one of conformance alone."""
+    """One run, whatever it did; `measured` is False for one of conformance or of transfers alone."""
 
     name: str
     manifest: Mapping[str, object]
@@ -39,6 +42,7 @@ class Run:
     limits: tuple[Limit, ...] = ()  # its ceilings
     testimonies: tuple[Witnessed, ...] = ()  # of ucx_perftest
     launches: tuple[Mapping[str, object], ...] = ()  # `launch_row` of every record
+    requests: tuple[RequestRecord, ...] | None = None  # of `kvgauge transfer`
 
 
 def load_run(path: Path, name: str = "") -> Run:
@@ -50,7 +54,9 @@ def load_run(path: Path, name: str = "") -> Run:
         message = f"{folder.manifest}: schema {schema} is newer than this kvgauge, which reads {SCHEMA}"
         raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
     cases = tuple(read_cases(path / FILE)) if (path / FILE).exists() else None
-    measured = folder.samples.exists() or cases is None
+    notes: list[str] = []
+    requests = read_requests(path / REQUESTS, notes) if (path / REQUESTS).exists() else None
+    measured = folder.samples.exists() or (cases is None and requests is None)
     found = read_run(folder.samples) if measured else RunRecords()
     return Run(
         name=name or path.resolve().name,
@@ -58,9 +64,10 @@ def load_run(path: Path, name: str = "") -> Run:
         summaries=tuple(summarise(found.points, found.ceilings)),
         cases=cases,
         # a page says the same wherever the run lies, and tells nobody where that is
-        notes=tuple(note.replace(str(folder.samples), folder.samples.name) for note in found.notes),
+        notes=tuple(note.replace(f"{path}{os.sep}", "") for note in (*found.notes, *notes)),
         measured=measured,
         limits=tuple(limits(found.ceilings)),
         testimonies=tuple(compared(found.points, found.witnesses)),
         launches=tuple(map(launch_row, found.points)),
+        requests=requests,
     )

@@ -9,7 +9,7 @@ from perf.verdict import verdict
 from reports.formats.choice import HTML
 from reports.recorded import load_run
 from suite.errors import BadInput, Missing
-from suite.run.folder import MANIFEST, REQUESTS, RUNS, write_whole
+from suite.run.folder import MANIFEST, RUNS, write_whole
 from suite.run.manifest import selected_transports
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def read_report(path: Path) -> ReportData:
     """Return what the report of the run in `path` says; raises `BadInput` for what is no readable run."""
     from reports.data import report_data
     from reports.sections.conformance import matrix
+    from reports.sections.transfer import transfer
 
     run = load_run(path)
     return report_data(
@@ -48,14 +49,15 @@ def read_report(path: Path) -> ReportData:
         testimonies=run.testimonies,
         launches=run.launches,
         cases=run.cases or (),
+        transfer=None if run.requests is None else transfer(run.manifest, run.requests),
     )
 
 
 def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
     """Write a page of 2 to 8 runs side by side, the first being what others are compared with; return where it is.
 
-    Raises `BadInput` for a folder named twice, one that is no readable run, and a
-    file at `out` that is not ours.
+    Raises `BadInput` for a folder named twice, one that is no readable run or one of
+    transfers, and a file at `out` that is not ours.
     """
     if not FEWEST_RUNS <= len(paths) <= MOST_RUNS:
         raise BadInput(
@@ -64,6 +66,9 @@ def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
     _check_distinct(paths)
     check_replaceable(out)
     runs = [load_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
+    if alone := [run.name for run in runs if run.requests is not None and not run.measured and run.cases is None]:
+        message = f"{alone[0]} is a run of kvgauge transfer, which is not compared with others"
+        raise BadInput("not-compared", message, f"kvgauge report {alone[0]}")
 
     from reports.comparison.data import comparison
     from reports.comparison.page import render
@@ -97,9 +102,8 @@ def check_replaceable(out: Path, form: Format = HTML) -> None:
 
 
 def newest() -> Path:
-    """Return the newest run in `runs/`, passing over those of kvgauge transfer: they have no report."""
-    found = (file for file in RUNS.glob(f"*/{MANIFEST}") if not file.with_name(REQUESTS).exists())
-    runs = sorted(found, key=lambda file: file.stat().st_mtime)
+    """Return the newest run in `runs/`."""
+    runs = sorted(RUNS.glob(f"*/{MANIFEST}"), key=lambda file: file.stat().st_mtime)
     if not runs:
         raise BadInput("no-runs", f"no run in {RUNS}/", "make one with kvgauge run, or name its folder")
     return runs[-1].parent

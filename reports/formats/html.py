@@ -18,6 +18,7 @@ from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
 from reports.figures.ratios import draw_ratios
 from reports.figures.stacks import draw_stack
+from reports.figures.transfers import PARTS, draw_took, draw_weights, total
 from reports.formats.json_report import summary
 from reports.formats.script import policy, script
 from reports.sections import evidence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 SECTIONS = (
     ("verdict", "Verdict"),
     ("tested", "What was tested, and where"),
+    ("transfer", "Requests, phases, bytes on the wire"),
     ("settings", "Settings"),
     ("conformance", "Conformance"),
     ("evidence", "Which wire, and says who"),
@@ -123,6 +125,10 @@ def render(data: ReportData) -> str:
             draw_curves=draw_curves,
             draw_ratios=draw_ratios,
             draw_stack=draw_stack,
+            draw_took=draw_took,
+            draw_weights=draw_weights,
+            weight_parts=PARTS,
+            total=total,
             figures_open=FIGURES_OPEN,
             figures_most=FIGURES_MOST,
             tables_open=TABLES_OPEN,
@@ -134,8 +140,9 @@ def render(data: ReportData) -> str:
 
 def _shown(data: ReportData) -> dict[str, bool]:
     """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
-    measured = bool(data.summaries) or data.conformance is None
+    measured = data.swept
     return {
+        "transfer": data.transfer is not None,
         "settings": bool(data.transports or data.why),
         "throughput": measured and _timed(data),
         "latency": measured and _timed(data),

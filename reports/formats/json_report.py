@@ -15,6 +15,7 @@ from perf.summary import as_json
 from perf.testimony import as_json as witness_json
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers, embedded
+from reports.sections.transfer_json import as_json as transfer_json
 
 if TYPE_CHECKING:
     from reports.data import ReportData
@@ -36,6 +37,7 @@ def summary(data: ReportData) -> dict[str, object]:
         "ceilings": [asdict(one) for one in data.limits],
         "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
+        "transfer": transfer_json(data.transfer) if data.transfer else None,
     }
     return {name: _strict(value) for name, value in found.items()}
 

@@ -1,4 +1,4 @@
-"""The report as JUnit XML, for the test view of a CI: one test case a point, one a case of conformance.
+"""The report as JUnit XML, for the test view of a CI: one test case a point, an op of transfers, a case of conformance.
 
 The shape is that of `junit-10.xsd` of Jenkins's xUnit plug-in, which pytest writes
 too: no properties below a suite, so the numbers of a case are its `system-out`.
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from perf.rows import Row
     from perf.summary import PointSummary
     from reports.data import ReportData
+    from reports.sections.transfer import Transfer
 
 _MESSAGE, _DETAILS = 500, 20_000  # characters; the whole text stands inside the element
 
@@ -45,10 +46,11 @@ def render(data: ReportData) -> str:
     root = ET.Element("testsuites", {"name": plain(data.title)})
     suites = [
         ("transfers", [_of_point(one) for one in data.summaries]),
+        ("requests", _of_transfer(data.transfer)),
         ("conformance", list(map(_of_case, data.cases))),
     ]
     for name, tests in suites:
-        if tests or (name == "transfers" and not data.cases):
+        if tests or (name == "transfers" and data.swept):
             root.append(_suite(name, tests, data))
     for counted in ("tests", "failures", "errors"):
         root.set(counted, str(sum(int(suite.get(counted, "0")) for suite in root)))
@@ -83,7 +85,7 @@ def _properties(name: str, data: ReportData) -> Iterable[tuple[str, str]]:
     yield "complete", str(data.complete).lower()
     yield "command", data.command
     yield "seed", data.seed
-    if name == "transfers":
+    if name in {"transfers", "requests"}:
         yield from (("verdict", sentence) for sentence in data.sentences)
         yield from (("note", note) for note in (data.emulation, data.locality, *data.notes) if note)
 
@@ -113,6 +115,27 @@ def _of_point(one: PointSummary) -> _Test:
         message=grave or wrong or lost or "no launch was measured",
         details="\n".join(filter(None, [full_name(point), wrong, lost, *issues])), out=_numbers(told),
     )  # fmt: skip
+
+
+def _of_transfer(found: Transfer | None) -> list[_Test]:
+    """Return each op of `kvgauge transfer` as a test: failed unless all of its requests are good, as for the exit code."""
+    if not found:
+        return []
+    tests = [_of_op(found, place) for place in range(len(found.ops))]
+    none = _Test("kvgauge.transfer", "requests", "failure", "FAILED", found.sentences[0], found.sentences[0])
+    return tests or [none]
+
+
+def _of_op(found: Transfer, place: int) -> _Test:
+    op = found.ops[place]
+    classname, name = f"kvgauge.transfer.{op.name}", f"{op.asked or op.requests} requests"
+    told = "\n".join(f"{row.name.lower()}: {row.cells[place]}" for row in found.rows)
+    if op.good:
+        return _Test(classname, name, out=told)
+    wrong = [f"{one.level} {'; '.join([one.sentence, *one.requests])}" for one in found.troubles]
+    details = "\n".join([*found.sentences[:1], *wrong])
+    became = found.rows[0].cells[place]
+    return _Test(classname, name, "failure", "FAILED", f"{op.name}: {became}", details, out=told)
 
 
 def _numbers(told: Row) -> str:

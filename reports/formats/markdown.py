@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from perf.summary import PointSummary
     from reports.data import Problem, ReportData
     from reports.sections.advice import Advice
+    from reports.sections.transfer import Transfer
 
 LONGEST = 60_000  # characters; GitHub takes a comment of 65,536
 _ROWS, _SENTENCES, _PROBLEMS, _NAMED = 100, 12, 20, 3
@@ -31,6 +32,7 @@ def render(data: ReportData) -> str:
     """Return the report as Markdown: the verdict, the KV caches that were moved, problems, settings, how to reproduce."""
     head = list(_head(data))
     tail = [
+        *_transfer(data.transfer),
         *_problems(data.problems),
         *_broken(data),
         *_settings(data),
@@ -67,14 +69,14 @@ def _fitting(parts: Sequence[str]) -> Iterable[str]:
 def _head(data: ReportData) -> Iterable[str]:
     yield f"### {text(data.title)}"
     if not data.complete:
-        yield "**This run is not complete.** It was interrupted, or is still going on."
+        yield f"**This run is not complete.** {data.stopped}"
     if data.emulation:
         yield text(data.emulation, 1_000)
     first, *others = data.sentences or ("No verdict: no point was measured.",)
     yield f"**{text(first)}**"
     if others:
         yield _list([text(one) for one in others], _SENTENCES, "more sentences are in the report")
-    if data.summaries or data.conformance is None:
+    if data.swept:
         yield _totals(data)
     yield from (text(note) for note in (*data.notes[:_SENTENCES], data.locality) if note)
 
@@ -110,6 +112,24 @@ def _cells(one: PointSummary, *, timed: bool) -> list[str]:
     numbers = [str(told.throughput), str(told.latency), told.share] if timed else []
     checked = f"{told.checked} ✓" if told.verified else told.checked if told.checked == NONE else f"**{told.checked}**"
     return [what, name + remark, text(told.wire), *numbers, checked]
+
+
+def _transfer(found: Transfer | None) -> Iterable[str]:
+    """Return what each op came to, its phases, and what went wrong."""
+    if not found:
+        return
+    if found.rows:
+        yield "#### Requests, phases, bytes on the wire"
+        phases = [
+            [f"{name}, {found.scope(name)}", *(found.phase(op, name) for op in found.ops)] for name in found.phases
+        ]
+        rows = [*([row.name, *row.cells] for row in found.rows), *phases]
+        heads = ["", *(text(op.name) for op in found.ops)]
+        yield "\n".join(table(heads, [[text(cell) for cell in row] for row in rows], len(found.ops)))
+    if found.troubles:
+        yield "#### What went wrong"
+        told = [f"**{one.level}** {text('; '.join([one.sentence, *one.requests]))}" for one in found.troubles]
+        yield _list(told, _PROBLEMS, "more are in the report")
 
 
 def _problems(problems: Sequence[Problem]) -> Iterable[str]:

@@ -123,6 +123,65 @@ class Conformance(_Closed):
     sentences: list[str]
 
 
+class Ends(_Closed):
+    """The least and the most of the requests that were moved."""
+
+    least: int
+    most: int
+
+
+class Phase(_Closed):
+    """How long a phase took, in ns: of each rank once, of each request, or of each batch of them."""
+
+    scope: str
+    median: float
+    least: float
+    most: float
+    samples: int = Field(description="1 where only a median is known")
+
+
+class TransferWire(_Closed):
+    """What carried the bytes of an op, who says so or why nobody does, and on how many ranks."""
+
+    wire: str
+    source: str
+    reason: str
+    ranks: int
+
+
+class TransferOp(_Closed):
+    """One op of `kvgauge transfer`; on emulated GPUs without times."""
+
+    op: str
+    asked: int | None
+    requests: dict[str, int] = Field(description="status -> how many: good, wrong, failed, ...")
+    good: bool = Field(description="all that was asked for was moved, and every byte is right")
+    moved: int
+    of_one_request: dict[str, Ends] = Field(description="pairs, descriptors, logical_bytes, wire_bytes, ...")
+    checked_bytes: int
+    emulated: bool
+    phases_ns: dict[str, Phase]
+    first_transfer_ns: int | None
+    wires: list[TransferWire]
+
+
+class Trouble(_Closed):
+    """What went wrong, and which requests it touches."""
+
+    level: Literal["FAILED", "INVALID", "OPEN"]
+    sentence: str
+    requests: list[str]
+
+
+class Transfer(_Closed):
+    """A run of `kvgauge transfer`."""
+
+    verdict: list[str]
+    ops: list[TransferOp]
+    troubles: list[Trouble]
+    more_troubles: int
+
+
 class Summary(_Closed):
     """What `kvgauge report --format json` prints, and what a report holds in its element `#summary`."""
 
@@ -137,6 +196,7 @@ class Summary(_Closed):
     ceilings: list[Ceiling]
     witness: list[Witness]
     conformance: Conformance | None
+    transfer: Transfer | None = None
 
 
 def schema_text() -> str:

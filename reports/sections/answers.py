@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from reports.data import ReportData
     from reports.sections.advice import Advice
     from reports.sections.conformance import Cell, Matrix, Row
+    from reports.sections.transfer import Transfer
 
 MOST_MORE = 8  # further sentences of one answer; the section has all
 _BROKEN = {"fail": "breaks a MUST", "warn": "breaks a SHOULD"}
@@ -47,7 +48,7 @@ def answers(data: ReportData, advised: Advice | None) -> tuple[Answer, ...]:
     decided = choices(data.summaries)
     found = (
         _faster(decided),
-        _real(data.summaries),
+        _real(data.summaries) or _handed_over(data.transfer),
         _limit(decided),
         _broken(data.conformance),
         _set(advised),
@@ -86,6 +87,25 @@ def _real(summaries: Sequence[PointSummary]) -> Answer | None:
     played = f" The GPUs are not, for {_of(emulated, moved)}: emulated, where times mean nothing." if emulated else ""
     sentence = f"{_bytes_are_right(moved)} {_wire(moved)}{played}"
     return Answer("answer-real", "Is it real: which wire, and were the bytes checked?", sentence, "points")
+
+
+def _handed_over(found: Transfer | None) -> Answer | None:
+    """Answer the same for requests that were handed over."""
+    if found is None or not found.records:
+        return None
+    right = all(op.good for op in found.ops)
+    checked = format_bytes(sum(op.checked_bytes for op in found.ops))
+    real = "The bytes are" if found.emulation else "Yes"
+    bytes_told = (
+        f"{real}: {checked} were compared and every byte was right."
+        if right
+        else f"Not all of it: {sum(op.right for op in found.ops)} of {sum(op.requests + op.missing for op in found.ops)} requests were moved and are right."
+    )
+    wires = [wire for wire in found.wires if wire != "unknown"]
+    wire = f"The wire, by the recorded evidence: {'; '.join(wires)}." if wires else "No wire is proven."
+    played = " The GPUs are emulated: times mean nothing." if found.emulation else ""
+    question = "Is it real: which wire, and were the bytes checked?"
+    return Answer("answer-real", question, f"{bytes_told} {wire}{played}", "transfer")
 
 
 def _bytes_are_right(moved: Sequence[PointSummary]) -> str:
@@ -216,9 +236,8 @@ def _set(advised: Advice | None) -> Answer | None:
 def _reproduce(data: ReportData) -> Answer | None:
     if not data.command:
         return None
-    seed = (
-        f"With seed {data.seed}, which fixes the order and the bytes:" if data.seed else "With the command of this run:"
-    )
+    fixed = "the order and the bytes" if data.swept or not data.transfer else "which blocks each request has"
+    seed = f"With seed {data.seed}, which fixes {fixed}:" if data.seed else "With the command of this run:"
     return Answer("answer-reproduce", "How do I reproduce this?", seed, "reproduce", code=(data.command,))
 
 

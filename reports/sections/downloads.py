@@ -18,6 +18,7 @@ from markupsafe import Markup
 from perf.summary import withheld
 from reports.csv_text import csv_lines
 from reports.launches import identity
+from reports.sections.transfer_json import request_rows
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ def downloads(data: ReportData, summary: Mapping[str, object]) -> tuple[Download
     tables = [
         _table("points.csv", "one row for each point, over its launches", points),
         _table("launches.csv", "one row for each point of each launch", data.launches),
+        _table("requests.csv", "one row for each request of each op", _requests(data)),
     ]
     return (*(table for table in tables if table), _summary(summary))
+
+
+def _requests(data: ReportData) -> list[dict[str, object]]:
+    return list(request_rows(data.transfer)) if data.transfer else []
 
 
 def _point_row(one: PointSummary) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import product
@@ -140,6 +141,52 @@ def run_folder(tmp_path: Path, manifest: dict[str, object]) -> Callable[..., Pat
         return path
 
     return build
+
+
+@pytest.fixture(scope="session")
+def handed() -> Callable[..., dict[str, Any]]:
+    """Return a line of `requests.jsonl`: a good push of a request; `changes` name fields of it."""
+
+    def build(request: int = 0, **changes: Any) -> dict[str, Any]:
+        return {
+            "schema": 1, "op": "push", "request": request, "batch": request // 4, "status": "good", "transport": "nixl:UCX",
+            "emulated": False, "prefill_ranks": 1, "decode_ranks": 4, "pairs": 4, "descriptors": 112, "posted_descriptors": 56,
+            "logical_bytes": 3 * MIB, "padded_bytes": 4 * MIB, "wire_bytes": 8 * MIB, "preparation_ns": 1_000_000,
+            "transmission_ns": 2_000_000 + 1_000 * request, "findings": [], "failure": None, "wire": "cma",
+        } | changes  # fmt: skip
+
+    return build
+
+
+@pytest.fixture
+def transfers(tmp_path: Path, manifest: dict[str, object]) -> Callable[..., Path]:
+    """Return a run folder of `kvgauge transfer` of lines of `requests.jsonl`; `ops` are summaries of the manifest."""
+
+    def build(lines: Iterable[dict[str, Any]], ops: list[Any] | None = None, **changes: Any) -> Path:
+        path = tmp_path / "handed over"
+        path.mkdir(exist_ok=True)
+        lines = list(lines)
+        asked = sorted({line["op"] for line in lines}, reverse=True)
+        requests = max((line["request"] + 1 for line in lines), default=4)
+        side = {"parallel": {"tp": 2, "pp": 1, "dp": 1}, "tokens_per_block": 32, "order": "HND"}
+        spec = {"ops": asked, "transport": "nixl:UCX", "emulated_gpus": 0, "batch": 4,
+                "transfer": {"model": {"name": "a-model", "layers": 4}, "tokens": 200, "cached": 0, "requests": requests,
+                             "prefill": side, "decode": side}}  # fmt: skip
+        told = {"spec": spec, "settings": {}, "ops": [_summary_of(op, lines) for op in asked] if ops is None else ops}
+        (path / "manifest.json").write_text(json.dumps(manifest | told | changes), encoding="utf-8")
+        (path / "requests.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+        return path
+
+    return build
+
+
+def _summary_of(op: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
+    statuses = Counter(line["status"] for line in lines if line["op"] == op)
+    return {
+        "op": op, "good": statuses.keys() == {"good"}, "requests": dict(statuses), "checked_bytes": 63 * MIB, "findings": [],
+        "more_findings": 0, "failure": None, "wires": [{"wire": "cma", "source": "UCX protocol tables", "ranks": 2, "reason": ""}],
+        "phases_ns": {"register": 500_000.0, "metadata": 9_000_000.0, "prepare": 1.0, "transfer": 1.0, "check": 18_000_000.0},
+    }  # fmt: skip
 
 
 @dataclass

@@ -19,16 +19,16 @@ def made(name, age, *files):
         os.utime(folder / file, (age, age))
 
 
-def test_a_run_of_transfer_is_passed_over(tmp_path, monkeypatch):
+def test_it_is_the_newest_whatever_it_did(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     made("a", 2, "samples.jsonl")
-    made("b", 1, "samples.jsonl")
-    made("c", 3, "requests.jsonl")
+    made("b", 1, "requests.jsonl")
     assert newest().name == "a"
-
-
-def test_only_runs_of_transfer_are_no_runs(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
     made("c", 3, "requests.jsonl")
+    assert newest().name == "c"
+
+
+def test_without_a_run_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(BadInput, match="no run in runs/"):
         newest()

@@ -14,6 +14,7 @@ from reports.data import report_data
 from reports.formats.html import render
 from reports.recorded import Run
 from reports.sections.conformance import matrix
+from reports.writing import read_report
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 DOUBT = Issue(level="OPEN", code="unsteady", message="the launches' throughputs differ: they vary by 31 %")
 COMMAND = "env DYN_KVBM_NIXL_BACKEND_UCX=y kvgauge conform first"
-KINDS = ("measured", "emulated", "conformance", "comparison")
+KINDS = ("measured", "emulated", "conformance", "comparison", "transfer")
 MODEL = "llama-3.1-8b"
 SIZES = [("head", 8 << 10), ("page", 64 << 10), ("block", 4 << 20)]
 
@@ -37,7 +38,13 @@ def report(
     request: pytest.FixtureRequest, manifest: dict[str, Any], rendered: dict[str, str], tmp_path: Path
 ) -> Callable[[str], Path]:
     """Return what writes a report of one of `KINDS` and gives its path."""
-    make = {"measured": _measured, "emulated": _emulated, "conformance": _conformance, "comparison": _comparison}
+    make = {
+        "measured": _measured,
+        "emulated": _emulated,
+        "conformance": _conformance,
+        "comparison": _comparison,
+        "transfer": _transfer,
+    }
 
     def write(kind: str) -> Path:
         path = tmp_path / f"{kind} report.html"
@@ -83,6 +90,17 @@ def _measured(fixture: Callable[[str], Any], manifest: dict[str, Any]) -> str:
 def _emulated(fixture: Callable[[str], Any], manifest: dict[str, Any]) -> str:
     points = [*fixture("grid")(4, emulated=True), *fixture("beside")(emulated=True)]
     return render(report_data(manifest, points, ["Every byte was right."], run="monday"))
+
+
+def _transfer(fixture: Callable[[str], Any], _: dict[str, Any]) -> str:
+    """Return a page of requests of two ops, one of them lost."""
+    handed, lost = (
+        fixture("handed"),
+        {"role": "decode-1", "phase": "move", "reason": "killed by SIGKILL", "detail": "last words"},
+    )
+    lines = [handed(number, op=op) for op in ("push", "pull") for number in range(4)]
+    lines[-1] |= {"status": "failed", "failure": lost, "transmission_ns": 0}
+    return render(read_report(fixture("transfers")(lines)))
 
 
 def _conformance(_: Callable[[str], Any], manifest: dict[str, Any]) -> str:

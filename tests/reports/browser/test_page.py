@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image, ImageStat
 
-KINDS = ("measured", "emulated", "conformance", "comparison")
+KINDS = ("measured", "emulated", "conformance", "comparison", "transfer")
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 UNFOLD = "document.querySelectorAll('details').forEach(one => one.open = true)"
 LEAST_COLOURS = 30  # a blank or broken page has a handful

@@ -92,6 +92,7 @@ def test_a_report_has_its_sections_in_order(manifest: dict[str, object], summari
     page = checked(render(report_data(manifest, summaries, ["It is so."])))
     without_data = {
         "conformance",
+        "transfer",
         "devices",
         "storage",
         "ratio",

@@ -1,0 +1,49 @@
+"""`requests.jsonl` of `kvgauge transfer` -> records. The file may come from anywhere, and its writer may have been killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from perf.complaint import complaint, shown
+from perf.reading import read_lines
+from suite.errors import BadInput
+from suite.transfer.record import RequestRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SCHEMA = 1
+MOST = 500_000  # lines: kvgauge transfer takes 100,000 requests of each op
+
+
+def read_requests(path: Path, notes: list[str]) -> tuple[RequestRecord, ...]:
+    """Return the records in the order of the file; append to `notes` if the last line was torn.
+
+    A broken line, one of a newer schema, a request that is told twice, or more than
+    `MOST` of them is a `BadInput` that names the file and the line.
+    """
+    found: list[RequestRecord] = []
+    seen: set[tuple[str, int]] = set()
+    for source, line in read_lines(path, notes):
+        record = _record(line, source)
+        if (record.op, record.request) in seen:
+            message = f"{source}: {record.op} of request {record.request} is told twice"
+            raise BadInput("told-twice", message, "each request has one line for each op")
+        if len(found) == MOST:
+            raise BadInput("too-many-requests", f"{source}: more than {MOST} lines", "this kvgauge reads no more")
+        seen.add((record.op, record.request))
+        found.append(record)
+    return tuple(found)
+
+
+def _record(line: dict[str, object], source: str) -> RequestRecord:
+    schema = line.get("schema", SCHEMA)
+    if isinstance(schema, int) and schema > SCHEMA:
+        message = f"{source}: schema {shown(schema)} is newer than this kvgauge, which reads {SCHEMA}"
+        raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
+    try:
+        return RequestRecord.model_validate(line, strict=True)
+    except ValidationError as error:
+        raise complaint(error, source=source, model=RequestRecord) from None
