@@ -17,25 +17,24 @@ C++ takes each phase from the one before, whichever came first, so it may be neg
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from suite.errors import BadInput
 from suite.run.complaint import shown
+from suite.transfer.csv_cells import Cell, any_ns, ns, optional, positive, rate_gb_per_s, taken_ns, whole
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-MAX_FILE_BYTES = 32 << 20
+MAX_FILE_BYTES = 16 << 20
 MAX_LINE_BYTES = 1 << 20
 
 Form = Literal["cpp-old", "cpp", "python"]
 Side = Literal["send", "recv"]
-_Value = TypeVar("_Value")
 
 PHASES = ("RequestInfo", "Preparation", "Preprocess", "Transmissions", "Postprocess")
 TRIPLE = ("Delay", "Duration", "Bandwidth(Gbps)")
@@ -64,11 +63,7 @@ _ACCEPTED = (
 _CPP_NAME = re.compile(r"(?:.*_)?(?P<rank>[0-9]{1,6})_(?P<side>send|recv)\.csv", re.DOTALL)
 _PYTHON_NAME = re.compile(r"(?:.*_)?(?P<rank>[0-9]{1,6})\.csv", re.DOTALL)
 _TASK_TYPE = re.compile(r"[A-Za-z]{1,40}(?P<side>Send|Recv)Task")
-_WHOLE = re.compile(r"[0-9]{1,20}")
-_NUMBER = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?(e[+-]?[0-9]{1,3})?", re.IGNORECASE)
 _NOT_FINITE = frozenset({"inf", "nan", "-nan"})  # what C++ prints for bytes, or none, divided by no time
-_MOST = 1 << 62
-_MOST_RATE = 1e9  # GB/s: a billion times what a link carries is no rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +75,32 @@ class Transmission:
     no bytes; those that six printed digits of rate and time give would only be near.
     """
 
-    peer_rank: int | None
-    delay_ns: int | None  # C++: from the end of Preprocess to the start
-    duration_ns: int | None
-    wire_bytes: int | None
-    descriptors: int | None
-    gb_per_s: float | None
+    peer_rank: int | None = None
+    delay_ns: int | None = None  # C++: from the end of Preprocess to the start
+    duration_ns: int | None = None
+    wire_bytes: int | None = None
+    descriptors: int | None = None
+    gb_per_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrtllmTiming:
     """One row: a request of a rank (C++), or its task for one peer (Python). None is what the file does not tell."""
 
     form: Form
     side: Side
-    rank: int | None  # from the file's name
-    task: str | None  # KVSendTask, AuxSendTask, KVRecvTask; Python only
+    rank: int | None = None  # from the file's name
+    task: str | None = None  # KVSendTask, AuxSendTask, KVRecvTask; Python only
     request: int
-    request_info_ns: int | None  # C++: from the start until the request's information is there
-    preparation_ns: int | None  # C++: until the formatter starts; Python: making the arguments
-    queue_ns: int | None  # Python only
-    preprocess_ns: int | None  # C++: gathering into buffers
-    transmission_ns: int | None  # C++: of all peers
-    postprocessing_ns: int | None  # C++ only
-    task_ns: int | None  # Python: the whole task
+    request_info_ns: int | None = None  # C++: from the start until the request's information is there
+    preparation_ns: int | None = None  # C++: until the formatter starts; Python: making the arguments
+    queue_ns: int | None = None  # Python only
+    preprocess_ns: int | None = None  # C++: gathering into buffers
+    transmission_ns: int | None = None  # C++: of all peers
+    postprocessing_ns: int | None = None  # C++ only
+    task_ns: int | None = None  # Python: the whole task
     transmissions: tuple[Transmission, ...]
     unit_as_printed: Literal["Gbit/s", "MiB/s"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    """A cell and where it stands."""
-
-    text: str
-    where: str
-
-    def refused(self, accepted: str) -> BadInput:
-        return BadInput("bad-value", f"{self.where} = {shown(self.text)} is not accepted", f"accepted: {accepted}")
 
 
 def read_timings(path: Path) -> list[TrtllmTiming]:
@@ -132,8 +116,8 @@ def read_timings(path: Path) -> list[TrtllmTiming]:
         named = _PYTHON_NAME.fullmatch(path.name)
         rank = int(named["rank"]) if named else None
         return [_task(_cells(path, number, line, len(TASK)), rank) for number, line in enumerate(lines[1:], 2)]
-    form = _cpp_form(path, header)
-    return [_request(path, number, line, form) for number, line in enumerate(lines[1:], 2)]
+    form, seat = _cpp_form(path, header), _cpp_seat(path)
+    return [_request(path, number, line, form, seat) for number, line in enumerate(lines[1:], 2)]
 
 
 def _lines(path: Path) -> list[str]:
@@ -182,149 +166,90 @@ def _cpp_form(path: Path, header: list[str]) -> Form:
     return form
 
 
-def _cells(path: Path, number: int, line: str, count: int) -> list[_Cell]:
-    texts = line.split(",")
+def _cells(path: Path, number: int, line: str, count: int) -> list[Cell]:
+    texts, place = line.split(","), f"{path}:{number}"
     if len(texts) != count:
-        raise BadInput(
-            "wrong-columns", f"{path}:{number}: {len(texts)} columns", f"accepted: {count}, as in the header"
-        )
-    return [_Cell(text, f"{path}:{number}: {name}") for text, name in zip(texts, TASK, strict=True)]
+        raise BadInput("wrong-columns", f"{place}: {len(texts)} columns", f"accepted: {count}, as in the header")
+    return [Cell(text, place, name) for text, name in zip(texts, TASK, strict=True)]
 
 
-def _task(cells: list[_Cell], rank: int | None) -> TrtllmTiming:
+def _task(cells: list[Cell], rank: int | None) -> TrtllmTiming:
     """Return a row of the Python form. Its zeros are times that were not taken, or that three decimals do not show."""
     task = _TASK_TYPE.fullmatch(cells[1].text)
     if task is None:
         raise cells[1].refused("KVSendTask, AuxSendTask, KVRecvTask")
-    nbytes, segment, descriptors, prepare, queue, transfer, whole, rate = cells[4:]
-    _optional(segment, _positive)  # bytes by descriptors; only its form matters
+    nbytes, segment, descriptors, prepare, queue, transfer, latency, rate = cells[4:]
+    optional(segment, positive)  # bytes by descriptors; only its form matters
     return TrtllmTiming(
         form="python",
         side="send" if task["side"] == "Send" else "recv",
         rank=rank,
         task=task[0],
-        request=_whole(cells[2]),
-        request_info_ns=None,
-        preparation_ns=_taken(prepare),
-        queue_ns=_taken(queue),
-        preprocess_ns=None,
-        transmission_ns=_taken(transfer),
-        postprocessing_ns=None,
-        task_ns=_taken(whole),
+        request=whole(cells[2]),
+        preparation_ns=taken_ns(prepare),
+        queue_ns=taken_ns(queue),
+        transmission_ns=taken_ns(transfer),
+        task_ns=taken_ns(latency),
         transmissions=(
             Transmission(
-                peer_rank=_whole(cells[3]),
-                delay_ns=None,
-                duration_ns=_taken(transfer),
-                wire_bytes=_optional(nbytes, _whole),
-                descriptors=_optional(descriptors, _whole),
-                gb_per_s=_optional(rate, lambda cell: _rate(cell, (1 << 20) / 1e9)) or None,
+                peer_rank=whole(cells[3]),
+                duration_ns=taken_ns(transfer),
+                wire_bytes=optional(nbytes, whole),
+                descriptors=optional(descriptors, whole),
+                gb_per_s=optional(rate, _mebibytes) or None,
             ),
         ),
         unit_as_printed="MiB/s",
     )
 
 
-def _request(path: Path, number: int, line: str, form: Form) -> TrtllmTiming:
-    """Return a row of a C++ form, however many peers it has. `0.0` is a phase that was not taken: a taken 0 is `0`."""
+def _mebibytes(cell: Cell) -> float:
+    return rate_gb_per_s(cell, (1 << 20) / 1e9)
+
+
+def _cpp_seat(path: Path) -> tuple[Side, int]:
+    """Return the side and rank in a file's name."""
     named = _CPP_NAME.fullmatch(path.name)
     if named is None:
-        raise BadInput(
-            "no-side", f"{path}: the name does not tell the side", "accepted: rank_<r>_send.csv or _recv.csv"
-        )
-    texts = line.split(",")
-    names = _FIXED[form]
+        message = f"{path}: the name does not tell the side"
+        raise BadInput("no-side", message, "accepted: rank_<r>_send.csv or rank_<r>_recv.csv")
+    return ("send" if named["side"] == "send" else "recv"), int(named["rank"])
+
+
+def _request(path: Path, number: int, line: str, form: Form, seat: tuple[Side, int]) -> TrtllmTiming:
+    """Return a row of a C++ form, however many peers it has. `0.0` is a phase that was not taken: a taken 0 is `0`."""
+    texts, names, place = line.split(","), _FIXED[form], f"{path}:{number}"
     peers, left = divmod(len(texts) - len(names), 3)
     if peers < 1 or left:
         hint = f"accepted: {len(names)}, and 3 for each peer"
-        raise BadInput("wrong-columns", f"{path}:{number}: {len(texts)} columns", hint)
-    where = f"{path}:{number}: "
-    cells = [_Cell(text, where + name) for text, name in zip(texts, names, strict=False)]
-    phases = [None if cell.text == "0.0" else _ns(cell) for cell in cells[1:]] or [None] * len(PHASES)
+        raise BadInput("wrong-columns", f"{place}: {len(texts)} columns", hint)
+    cells = [Cell(text, place, name) for text, name in zip(texts, names, strict=False)]
+    phases = [None if cell.text == "0.0" else any_ns(cell) for cell in cells[1:]] or [None] * len(PHASES)
     request_info, preparation, preprocess, transmission, postprocessing = phases
     return TrtllmTiming(
         form=form,
-        side="send" if named["side"] == "send" else "recv",
-        rank=int(named["rank"]),
-        task=None,
-        request=_whole(cells[0]),
+        side=seat[0],
+        rank=seat[1],
+        request=whole(cells[0]),
         request_info_ns=request_info,
         preparation_ns=preparation,
-        queue_ns=None,
         preprocess_ns=preprocess,
         transmission_ns=transmission,
         postprocessing_ns=postprocessing,
-        task_ns=None,
         transmissions=tuple(
-            _transmission(texts[start : start + 3], where, start) for start in range(len(names), len(texts), 3)
+            _transmission(texts[start : start + 3], place, start) for start in range(len(names), len(texts), 3)
         ),
         unit_as_printed="Gbit/s",
     )
 
 
-def _transmission(texts: list[str], where: str, before: int) -> Transmission:
-    names = (f"{name} in column {before + place}" for place, name in enumerate(TRIPLE, 1))
-    delay, duration, rate = (_Cell(text, where + name) for text, name in zip(texts, names, strict=True))
-    return Transmission(
-        peer_rank=None,
-        delay_ns=_ns(delay),
-        duration_ns=_positive_ns(duration),
-        wire_bytes=None,
-        descriptors=None,
-        gb_per_s=None if rate.text in _NOT_FINITE else _rate(rate, 1 / 8),
+def _transmission(texts: list[str], place: str, before: int) -> Transmission:
+    delay, duration, rate = (
+        Cell(text, place, name, before + column)
+        for column, (text, name) in enumerate(zip(texts, TRIPLE, strict=True), 1)
     )
-
-
-def _whole(cell: _Cell) -> int:
-    if not _WHOLE.fullmatch(cell.text) or int(cell.text) >= 1 << 64:
-        raise cell.refused("a whole number, less than 2^64")
-    return int(cell.text)
-
-
-def _number(cell: _Cell, accepted: str) -> float:
-    value = float(cell.text) if _NUMBER.fullmatch(cell.text) else math.inf
-    if not math.isfinite(value):
-        raise cell.refused(accepted)
-    return value
-
-
-def _positive(cell: _Cell, accepted: str = "a number, 0 or more") -> float:
-    value = _number(cell, accepted)
-    if value < 0:
-        raise cell.refused(accepted)
-    return value
-
-
-def _ns(cell: _Cell) -> int:
-    """Return a time that is printed in ms."""
-    accepted = "a number of milliseconds"
-    return _limited(_number(cell, accepted), cell, accepted)
-
-
-def _positive_ns(cell: _Cell) -> int:
-    accepted = "a number of milliseconds, 0 or more"
-    return _limited(_positive(cell, accepted), cell, accepted)
-
-
-def _limited(milliseconds: float, cell: _Cell, accepted: str) -> int:
-    if abs(milliseconds) > _MOST / 1e6:
-        raise cell.refused(f"{accepted}, at most {_MOST / 1e6:.2g}")
-    return round(milliseconds * 1e6)
-
-
-def _rate(cell: _Cell, gb_per_s: float) -> float:
-    """Return GB/s of a rate that is printed in a unit of so many."""
-    accepted = "a rate, 0 or more"
-    value = _positive(cell, accepted) * gb_per_s
-    if value > _MOST_RATE:
-        raise cell.refused(accepted)
-    return value
-
-
-def _taken(cell: _Cell) -> int | None:
-    return _optional(cell, _positive_ns) or None
-
-
-def _optional(cell: _Cell, read: Callable[[_Cell], _Value]) -> _Value | None:
-    """Return None for an empty cell: a receiving task has nothing but its whole time."""
-    return read(cell) if cell.text else None
+    return Transmission(
+        delay_ns=any_ns(delay),
+        duration_ns=ns(duration),
+        gb_per_s=None if rate.text in _NOT_FINITE else rate_gb_per_s(rate, 1 / 8),
+    )
