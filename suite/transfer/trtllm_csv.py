@@ -1,18 +1,19 @@
 """The timings that TensorRT-LLM writes about its KV transfers -> ours: ns, bytes, GB/s (1e9).
 
-Two writers, three sets of columns (`../shared/facts/config-semantics.md` 5.7):
+Two writers, three sets of columns:
 
-- C++ (`exportMeasure` of `TransferSession`, folder `TRTLLM_KVCACHE_TIME_OUTPUT_PATH`):
-  `rank_<r>_send.csv` and `rank_<r>_recv.csv`, newer ones `<instance>_<r>_...`. A row
-  is a request. The old columns are `RequestID`, then Delay, Duration, Bandwidth for
-  each peer; the new ones have five phases between them. Milliseconds, and decimal
-  Gbit/s. The header is as wide as the first row: later rows may be wider.
-- Python (`PerfLogManager`, `TLLM_KV_TRANSFER_PERF_LOG_FILE`):
-  `<base>_<instance>_<r>.csv`. A row is a task for one peer. Milliseconds, and MiB/s
-  in spite of the name `throughput_mbs`.
+- C++ (`cpp/tensorrt_llm/batch_manager/dataTransceiver.cpp`: `exportMeasure`; folder
+  `TRTLLM_KVCACHE_TIME_OUTPUT_PATH`): `rank_<r>_send.csv` and `rank_<r>_recv.csv`, newer
+  ones `<instance>_<r>_...`. A row is a request. The old columns are `RequestID`, then
+  Delay, Duration, Bandwidth for each peer; the new ones have five phases between them.
+  Milliseconds, and decimal Gbit/s. The header is as wide as the first row: later rows
+  may be wider.
+- Python (`tensorrt_llm/_torch/disaggregation/native/perf_logger.py`;
+  `TLLM_KV_TRANSFER_PERF_LOG_FILE`): `<base>_<instance>_<r>.csv`. A row is a task for one
+  peer. Milliseconds, and MiB/s in spite of the name `throughput_mbs`.
 
-The two time different spans, and TensorRT-LLM's own benchmark says not to compare them.
-C++ takes each phase from the one before, whichever came first, so it may be negative.
+The two time different spans, and TensorRT-LLM's own `cache_transceiver_test` says not to
+compare them. C++ takes each phase from the one before, whichever came first, so it may be negative.
 """
 
 from __future__ import annotations
