@@ -7,6 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 from suite.kv import reshard
+from suite.transfer.metrics import RankRecord
 from suite.transfer.pools import block_tables
 from suite.transfer.record import Failure, RequestRecord
 from suite.transfer.task import SIDES, seat_of
@@ -40,6 +41,7 @@ class Batch:
         self._ranks, self._task, self._op, self._requested = ranks, task, op, requested
         self._epoch = ranks.next_epoch()
         self._tables = {name: block_tables(task, name, requested.requests, (seed, self._epoch)) for name in SIDES}
+        self._told_of_ranks: dict[tuple[int, str], dict[str, int]] = {}
         self._told: dict[int, dict[str, Any]] = {}  # what is known of each request that had its turn
         self._status: dict[int, Status] = dict.fromkeys(requested.requests, "not-run")
         self._findings: dict[int, list[str]] = defaultdict(list)
@@ -79,6 +81,15 @@ class Batch:
             for request, status in self._status.items()
         ]
 
+    def ranks(self, transport: str, *, emulated: bool) -> list[RankRecord]:
+        """Return what each rank measured of each request that was moved."""
+        return [
+            RankRecord(
+                schema=1, op=self._op, request=request, role=role, transport=transport, emulated=emulated, **told
+            )
+            for (request, role), told in self._told_of_ranks.items()
+        ]
+
     def _stamp(self) -> None:
         questions = {}
         for role in self._task.roles():
@@ -110,6 +121,14 @@ class Batch:
         start = time.perf_counter_ns()
         moved = self._ranks.ask("transfer", {role: {"request": request} for role in roles})
         told["transmission_ns"] = max(answer["ended_ns"] for answer in moved.values()) - start
+        for role in roles:
+            answer = prepared[role]
+            self._told_of_ranks[request, role] = {
+                "peers": sum(role in {way.source, way.destination} for way in ways),
+                "preparation_ns": answer["took_ns"],
+                "transmission_ns": moved[role]["ended_ns"] - start,
+                **{name: answer[name] for name in ("wire_bytes", "descriptors", "posted_descriptors")},
+            }
 
     def _check(self) -> None:
         answers = self._ranks.ask("check", {role: {} for role in self._task.roles()})

@@ -23,6 +23,7 @@ from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from suite.transfer.metrics import RankRecord
     from suite.transfer.record import Failure, Op
     from suite.transfer.resources import Requested, Resources
     from suite.transfer.serving.manner import Manner
@@ -55,6 +56,7 @@ class OpResult:
     metadata_ns: list[int] = field(default_factory=list)  # of each rank, connecting included
     check_ns: list[int] = field(default_factory=list)  # of the slowest rank in each batch
     checked_bytes: int = 0
+    ranks: list[RankRecord] = field(default_factory=list)  # one for each request and rank
     stray: list[str] = field(default_factory=list)  # wrong bytes of no request
     evidence: list[dict[str, Any]] = field(default_factory=list)  # of each rank that posted
     failure: Failure | None = None
@@ -160,6 +162,7 @@ def _run_batch(
         result.checked_bytes += batch.checked_bytes
         result.stray += batch.stray
     finally:
+        result.ranks += batch.ranks(plan.transport, emulated=plan.resources.emulated)
         for record in batch.records(plan.transport, emulated=plan.resources.emulated):
             result.records.append(record)
             say(record)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from suite.errors import Missing, TransferFailed
 from suite.run import folder, manifest
-from suite.run.folder import REQUESTS
+from suite.run.folder import RANKS, REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
 from suite.transfer.resources import capped, prepared
 from suite.transfer.serving.op import run_served
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from suite.run.folder import RunFolder
     from suite.transfer.driver import OpResult
+    from suite.transfer.metrics import RankRecord
     from suite.transfer.record import Op, RequestRecord
     from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
@@ -124,7 +125,8 @@ def _run_methods(
     results: list[OpResult] = []
     for plan, (_, ops) in zip(plans, asked.methods, strict=True):
         results += _run_ops(plan, ops, run_folder, told, progress)
-        _rewrite(run_folder, [record for result in results for record in result.records])
+        _rewrite(run_folder.path / REQUESTS, [record for result in results for record in result.records])
+        _rewrite(run_folder.path / RANKS, [record for result in results for record in result.ranks])
         if results[-1].failure:
             break
 
@@ -165,7 +167,7 @@ def _moving(plan: Plan) -> Iterator[Callable[[Op, Callable[[RequestRecord], None
     yield lambda op, say: run_served(plan, op, next(epochs), say)
 
 
-def _rewrite(run_folder: RunFolder, records: Sequence[RequestRecord]) -> None:
-    """Write all lines again, now that the wires are known: libraries tell them when an endpoint is closed."""
+def _rewrite(path: Path, records: Sequence[RequestRecord] | Sequence[RankRecord]) -> None:
+    """Write all lines (again: libraries tell the wires when an endpoint is closed)."""
     lines = (json.dumps(record.as_json(), separators=(",", ":"), allow_nan=False) + "\n" for record in records)
-    folder.write_whole(run_folder.path / REQUESTS, "".join(lines))
+    folder.write_whole(path, "".join(lines))

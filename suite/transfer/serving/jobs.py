@@ -47,7 +47,7 @@ class Job:
     computed: int = 0  # stretches of layers
     computing: bool = False
     compute_from: int = 0  # clock: when the present stretch was begun
-    ordered_at: int = 0
+    ordered_at: int = 0  # clock: when all pieces were prepared
     waiting: list[PieceJob] = field(default_factory=list)
     running: list[PieceJob] = field(default_factory=list)
     posted: set[Pair] = field(default_factory=set)

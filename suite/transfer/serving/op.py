@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from suite.kv import reshard
 from suite.transfer.batch import failure_of
 from suite.transfer.driver import OpResult
+from suite.transfer.metrics import RankRecord
 from suite.transfer.record import Failure, RequestRecord
 from suite.transfer.requests.request import State
 from suite.transfer.serving.manner import Manner
 from suite.transfer.serving.service import Service, TooManyRestarts
-from suite.transfer.task import SIDES
+from suite.transfer.task import SIDES, seat_of
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], No
         with Service(plan, op, plan.manner or Manner(), epoch) as service:
             for number in service.serve(range(plan.task.requests)):
                 tell(number)
+            result.ranks = list(_ranks(service))
             _finish(service, result)
     except (WorkerFailed, TooManyRestarts) as lost:
         result.failure = failure_of(lost.failed if isinstance(lost, TooManyRestarts) else lost)
@@ -68,6 +70,35 @@ def _finish(service: Service, result: OpResult) -> None:
         result.checked_bytes += sum(note.compared_bytes for note in server.notes.values())
     for ranks in service.ranks.values():
         result.evidence += ranks.close()
+
+
+def _ranks(service: Service) -> Iterator[RankRecord]:
+    """Yield what each rank measured of each request: sums over its pieces, the transmission from first to last."""
+    task = service.plan.task
+    for server in service.servers.values():
+        for name, note in server.notes.items():
+            agreed = server.ledger.lives[name].request.agreed
+            for role in task.ranks_of(server.side, int(name[1:])):
+                shares = [
+                    pieces for pair, pieces in agreed.items() if pair[SIDES.index(server.side)] == seat_of(role)[1]
+                ]
+                done = note.moved.get(role, [])
+                yield RankRecord(
+                    schema=1,
+                    op=service.op,
+                    request=int(name[1:]),
+                    role=role,
+                    peers=len(shares),
+                    transport=service.plan.transport,
+                    emulated=service.plan.resources.emulated,
+                    preparation_ns=sum(report["preparation_ns"] for report in done),
+                    queue_ns=min((report["queue_ns"] for report in done), default=0),
+                    transmission_ns=_span(done) if done else 0,
+                    postprocessing_ns=sum(report["postprocessing_ns"] for report in done),
+                    wire_bytes=sum(piece.nbytes for pieces in shares for piece in pieces),
+                    descriptors=sum(piece.rows for pieces in shares for piece in pieces),
+                    posted_descriptors=sum(report["posted_descriptors"] for report in done),
+                )
 
 
 def _record(service: Service | None, plan: Plan, op: Op, number: int, status: Status | None) -> RequestRecord:

@@ -79,7 +79,6 @@ class Seat(RankServer):
     def _do_post(self, request: int, tables: Mapping[str, Table]) -> Iterator[Report]:
         """Prepare a transfer for each piece of each peer, and post it when its layers are there."""
         job = self._jobs[request]
-        job.ordered_at = _clock()
         if self._side == "decode":
             job.computed = len(self._stretches)  # prefill says when the blocks can be read
         for way in self._ways(request):
@@ -94,6 +93,7 @@ class Seat(RankServer):
                 job.waiting.append(
                     PieceJob(pair, index, stretch, plan.wire_bytes, len(plan), transfer, prepared_ns=took)
                 )
+        job.ordered_at = _clock()
         return iter(())
 
     def _do_cancel(self, request: int, pairs: Sequence[Sequence[int]]) -> Iterator[Report]:

@@ -8,7 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from suite.run.folder import RANKS
+from suite.transfer.commands import transfer
+from suite.transfer.metrics import read_ranks
+from suite.transfer.record import RequestRecord
 from suite.transfer.requests.request import Patience
 from suite.transfer.serving.manner import Manner
 from suite.transports import base
@@ -64,7 +69,7 @@ def lose(running: Service, side: SideName, number: int, signal_: int = signal.SI
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("side", ["decode", "prefill"])
+@pytest.mark.parametrize("side", ["decode", pytest.param("prefill", marks=pytest.mark.deep)])
 def test_a_rank_that_is_killed_ends_its_requests_and_the_server_starts_again(
     side: SideName, op: Op, transport: str, tmp_path: Path
 ) -> None:
@@ -84,6 +89,7 @@ def test_a_rank_that_is_killed_ends_its_requests_and_the_server_starts_again(
         everything_holds(running)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("op", OPS)
 def test_a_server_that_starts_again_serves_on(op: Op, transport: str, tmp_path: Path) -> None:
@@ -134,6 +140,32 @@ def test_a_rank_that_is_stopped_is_lost_after_the_deadline(tmp_path: Path) -> No
                 lose(running, "decode", 0, signal.SIGSTOP)
         assert [lost.reason for lost in running.lost] == ["stopped"]
         everything_holds(running)
+
+
+@needs_copy
+@pytest.mark.parametrize("extra", [[], ["--in-flight", "2", "--layers-each", "1"]], ids=["phases", "served"])
+def test_each_rank_tells_its_part_of_each_request(extra: list[str], tmp_path: Path) -> None:
+    """Either side's bytes add up to the request's; only those who post have posted, and took time to."""
+    common = "--layers 2 --isl 96 --requests 3 --prefill tp=2 --decode tp=4 --op push --transport copy --json"
+    found = CliRunner().invoke(transfer, [*common.split(), *extra, "--out", str(tmp_path / "run")])
+    assert found.exit_code == 0, found.output
+    ranks, notes = read_ranks(tmp_path / "run" / RANKS)
+    assert notes == []
+    assert {(one.request, one.role) for one in ranks} == {
+        (request, role)
+        for request in range(3)
+        for role in ("prefill-0", "prefill-1", *(f"decode-{number}" for number in range(4)))
+    }
+    lines = (tmp_path / "run" / "requests.jsonl").read_text("utf-8").splitlines()
+    for record in map(RequestRecord.model_validate_json, lines):
+        for side in ("prefill", "decode"):
+            mine = [one for one in ranks if one.request == record.request and one.role.startswith(side)]
+            assert sum(one.wire_bytes for one in mine) == record.wire_bytes
+            assert sum(one.descriptors for one in mine) == record.descriptors
+            assert sum(one.posted_descriptors for one in mine) == (
+                record.posted_descriptors if side == "prefill" else 0
+            )
+            assert all(one.gb_per_s for one in mine) or side == "decode"
 
 
 FAULTY = "tests.suite.transfer.serving.breakable"
