@@ -60,6 +60,7 @@ class OpResult:
     stray: list[str] = field(default_factory=list)  # wrong bytes of no request
     evidence: list[dict[str, Any]] = field(default_factory=list)  # of each rank that posted
     failure: Failure | None = None
+    lost: list[str] = field(default_factory=list)  # ranks whose server was started again
 
     @property
     def good(self) -> bool:

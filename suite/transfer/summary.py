@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from suite.transfer.record import RequestRecord
 
 _MOST_FINDINGS = 20
+_MOST_REASONS = 5
 
 
 def summary(result: OpResult, *, emulated: bool) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def summary(result: OpResult, *, emulated: bool) -> dict[str, Any]:
         "wires": _wires(result),
         "findings": _findings(result)[:_MOST_FINDINGS],
         "more_findings": max(0, len(_findings(result)) - _MOST_FINDINGS),
+        "lost": result.lost,
+        "reasons": dict(Counter(_reasons(result)).most_common(_MOST_REASONS)),
         "failure": result.failure.model_dump() if result.failure else None,
     }
 
@@ -71,6 +74,13 @@ def _wires(result: OpResult) -> list[dict[str, Any]]:
         {"wire": wire, "source": source, "ranks": ranks, "reason": reason}
         for (wire, source, reason), ranks in told.most_common()
     ]
+
+
+def _reasons(result: OpResult) -> Iterable[str]:
+    """Yield why each request ended that two servers gave up."""
+    for record in result.records:
+        if record.failure and result.failure is None:
+            yield f"{record.status}: {record.failure.reason}"
 
 
 def _findings(result: OpResult) -> list[str]:

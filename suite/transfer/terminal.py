@@ -140,6 +140,11 @@ def _sentences(task: Task, told: Sequence[Mapping[str, Any]]) -> list[Text]:
                 f"{one['op']}: {failure['role']} failed, {failure['phase']}: {failure['reason']}\n{failure['detail']}"
             )
             lines.append(Text(plain(text.rstrip()), style="red"))
+        lines += [
+            Text(plain(f"{one['op']}: lost {lost}; its server was started again"), style="red") for lost in one["lost"]
+        ]
+        for reason, count in one["reasons"].items():
+            lines.append(Text(plain(f"{one['op']}: {_requests(count)} {reason}"), style="red"))
         lines += [Text(plain(finding), style="red") for finding in one["findings"]]
         if one["more_findings"]:
             lines.append(Text(f"... and {one['more_findings']} more, in the run folder", style="red"))
@@ -147,6 +152,10 @@ def _sentences(task: Task, told: Sequence[Mapping[str, Any]]) -> list[Text]:
         checked = format_bytes(sum(one["checked_bytes"] for one in told))
         lines.append(Text(f"Every byte is right: {checked} compared on {len(task.roles())} ranks.", style="green"))
     return lines
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
 
 
 def _ranks(count: int) -> str:

@@ -45,6 +45,7 @@ def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], No
             for number in service.serve(range(plan.task.requests)):
                 tell(number)
             result.ranks = list(_ranks(service))
+            result.lost = [f"{lost.role}: {lost.reason}" for lost in service.lost]
             _finish(service, result)
     except (WorkerFailed, TooManyRestarts) as lost:
         result.failure = failure_of(lost.failed if isinstance(lost, TooManyRestarts) else lost)

@@ -124,3 +124,23 @@ def test_ctrl_c_leaves_what_was_finished_and_nobody_behind(tmp_path):
     assert {record.status for record in records_of(tmp_path / "run")} >= {"good"}
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
     assert not json.loads((tmp_path / "run" / "manifest.json").read_text("utf-8"))["complete"]
+
+
+def test_two_servers_go_on_when_a_rank_is_killed(tmp_path):
+    """What it had under way fails with a reason; the server starts again and the rest is served."""
+    common = "--layers 2 --isl 512 --requests 300 --memory 200MiB --prefill tp=2 --decode tp=4 --out run --op push"
+    process = start(tmp_path, f"{common} --in-flight 4")
+    lines = tmp_path / "run" / "requests.jsonl"
+    deadline = time.monotonic() + 60
+    while not (lines.exists() and lines.read_bytes().count(b"\n") >= 5):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.kill(worker_of(process, "decode-1"), signal.SIGKILL)
+    output, errors = process.communicate(timeout=100)
+    assert process.returncode == 1, output + errors
+    records = records_of(tmp_path / "run")
+    assert sorted(record.request for record in records) == list(range(300))
+    lost = [record for record in records if record.status != "good"]
+    assert 1 <= len(lost) <= 8
+    assert all("decode rank 1 was lost" in record.failure.reason for record in lost if record.status == "failed")
+    assert f"{len(records) - len(lost)} good" in output
