@@ -23,7 +23,6 @@ from pydantic import (
     model_validator,
 )
 
-from perf.complaint import complaint, did_you_mean, shown
 from perf.document import parse_toml, read_toml
 from perf.memory import HOST_TO_HOST, parse_pair
 from perf.planning import points
@@ -31,6 +30,7 @@ from perf.record import Operation
 from suite.errors import BadInput
 from suite.kv.geometry import Layout, layout
 from suite.kv.stamp import WORD
+from suite.run.complaint import complaint, did_you_mean, shown
 from suite.units import parse_bytes
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 SAMPLES = "samples.jsonl"
 REQUESTS = "requests.jsonl"  # what kvgauge transfer writes in its place
+RANKS = "ranks.jsonl"  # beside it: a line for each request and rank
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 _BLOCK = 1 << 20

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from suite.transfer.record import Failure, Op
     from suite.transfer.resources import Requested, Resources
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
 
 SERVER = "suite.transfer.workers:RankServer"
@@ -41,6 +42,7 @@ class Plan:
     seed: int
     deadline_s: float  # for each phase of a request
     server: str = SERVER
+    manner: Manner | None = None  # of two servers; None: one request after the other
 
 
 @dataclass

@@ -14,7 +14,7 @@ from suite.transfer.task import SIDES, rank_of
 from suite.transfer.words import WORD, Numbering, held, paint, place, times_odd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,7 +107,7 @@ class Image:
     """What a rank's region holds in one epoch: the blocks of `tables`, and paint everywhere else."""
 
     def __init__(self, task: Task, name: SideName, number: int, epoch: int, tables: Tables) -> None:
-        self._epoch = epoch
+        self._task, self._name, self._epoch = task, name, epoch
         self._rank = number + (task.prefill.parallel.size if name == SIDES[1] else 0)
         self._numberings = tuple(Numbering.of(task, index) for index in range(len(task.model.groups)))
         every = placed(task, name, number)
@@ -117,6 +117,49 @@ class Image:
             for pool, numbering in zip(every, self._numberings, strict=True)
         ]
 
+    def hold(self, request: int, table: Mapping[str, Sequence[int]]) -> None:
+        """Let the blocks of a request's tables be its own from now on."""
+        for pool, blocks in self._blocks_of(table):
+            pool.owner[blocks] = request
+            first = self._task.first_token(self._name, pool.placed.group)
+            pool.token[blocks] = first + np.arange(len(blocks)) * pool.placed.layout.tokens_per_block
+
+    def drop(self, table: Mapping[str, Sequence[int]]) -> None:
+        """Let blocks be nobody's: paint."""
+        for pool, blocks in self._blocks_of(table):
+            pool.owner[blocks], pool.token[blocks] = _NOBODY, 0
+
+    def write_blocks(self, region: Region, table: Mapping[str, Sequence[int]], layers: range, *, blank: bool) -> None:
+        """Write some of the model's layers of a request's blocks: what they must hold, or (`blank`) paint."""
+        for pool, blocks in self._blocks_of(table):
+            layout = pool.placed.layout
+            mine = [index for index, layer in enumerate(pool.layers) if layer in layers]
+            if not mine:
+                continue
+            start, stop = mine[0] * layout.layer_bytes, (mine[-1] + 1) * layout.layer_bytes
+            for block in blocks.tolist():
+                at = pool.placed.offset + block * layout.block_bytes
+                whole = (
+                    paint(self._rank, self._epoch, at, layout.block_bytes)
+                    if blank
+                    else self._expected(pool, block, block + 1, at)[0]
+                )
+                region.write(at + start, whole[start:stop])
+
+    def compare_blocks(self, region: Region, table: Mapping[str, Sequence[int]]) -> tuple[list[Finding], int]:
+        """Compare every byte of a request's blocks; return the findings, and how many bytes were compared."""
+        pieces = (
+            _Piece(at, self._expected(pool, block, block + 1, at).ravel(), pool, block)
+            for pool, blocks in self._blocks_of(table)
+            for block in blocks.tolist()
+            if (at := pool.placed.offset + block * pool.placed.layout.block_bytes) and pool.layers
+        )
+        return self._compared(region, pieces)
+
+    def _blocks_of(self, table: Mapping[str, Sequence[int]]) -> Iterator[tuple[_PoolImage, NDArray[np.int64]]]:
+        for pool in self._pools:
+            yield pool, np.asarray(table.get(pool.placed.group.name, ()), np.int64)
+
     def write(self, region: Region) -> None:
         """Write all of it."""
         for piece in self._pieces():
@@ -124,9 +167,14 @@ class Image:
 
     def compare(self, region: Region) -> list[Finding]:
         """Compare every byte; return a finding for each request, group and guard with wrong bytes, first piece first."""
+        return self._compared(region, self._pieces())[0]
+
+    def _compared(self, region: Region, pieces: Iterable[_Piece]) -> tuple[list[Finding], int]:
         wrong: dict[tuple[int | None, str], Finding] = {}
         read = _reader(region)
-        for piece in self._pieces():
+        compared = 0
+        for piece in pieces:
+            compared += len(piece.expected)
             found = read(piece.offset, len(piece.expected))
             if np.array_equal(found, piece.expected):
                 continue
@@ -134,7 +182,7 @@ class Image:
                 before = wrong.get(key)
                 rows = finding.rows + (before.rows if before else 0)
                 wrong[key] = Finding(finding.request, rows, before.text if before else finding.text)
-        return list(wrong.values())
+        return list(wrong.values()), compared
 
     def _pieces(self) -> Iterator[_Piece]:
         at = 0

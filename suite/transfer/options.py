@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
 from suite.kv.geometry import Order
@@ -10,7 +11,13 @@ from suite.kv.models import preset
 from suite.kv.parallel import Parallel
 from suite.kv.reshard import total
 from suite.kv.side import Side
+from suite.transfer.requests.request import Patience
+from suite.transfer.serving.manner import Manner
 from suite.transfer.task import SIDES, Task
+from suite.transports import base
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NUMBERS = ("tp", "pp", "dp", "block")
 _ACCEPTED = "tp, pp, dp (ranks), block (tokens of a block), stages (layers of each: 3+5), order (HND or NHD)"
@@ -69,6 +76,35 @@ def task_of(
         raise BadInput("nothing-missing", f"--cached {cached} of --isl {tokens}", "decode must lack at least one token")
     total(task.model, task.prefill, task.decode, tokens=tokens, cached=cached)  # refuses what cannot be handed over
     return task
+
+
+def manner_of(
+    methods: Sequence[tuple[str, Sequence[str]]],
+    *,
+    in_flight: int,
+    layers_each: int | None,
+    pace_ms: float | None,
+    deadline_s: float,
+) -> Manner | None:
+    """Return how two servers are to serve requests; None: one request after the other, in phases that are timed apart."""
+    if in_flight == 1 and layers_each is None and pace_ms is None:
+        return None
+    for transport, ops in methods:
+        if base.load(transport).traits.two_sided:
+            raise BadInput(
+                "one-at-a-time",
+                f"{transport} matches messages by their order, so it moves one request at a time",
+                "leave out --in-flight, --layers-each and --pace, or take nixl:UCX or copy",
+            )
+        if layers_each is not None and set(ops) - {"push"}:
+            raise BadInput(
+                "only-push",
+                "--layers-each is for a push: who pulls is told once, when all layers can be read",
+                "add --op push",
+            )
+    limit = int(deadline_s * 1e9)
+    patience = Patience(waiting_ns=limit, allocated_ns=limit, transferring_ns=limit)
+    return Manner(in_flight, layers_each or 0, int((pace_ms or 0) * 1e6), patience)
 
 
 def _refuse_split(name: str, parallel: Parallel, heads: int) -> None:

@@ -11,8 +11,9 @@ _Text = Annotated[str, Field(max_length=4000)]
 
 Op = Literal["push", "pull"]
 # good: moved, and every byte of both sides is right. unchecked: moved, but a worker was lost before anybody looked.
-# wrong: moved to the wrong place. failed: in flight when it ended. not-run: its turn never came.
-Status = Literal["good", "wrong", "unchecked", "failed", "not-run"]
+# wrong: moved to the wrong place. failed: in flight when it ended, or timed out. cancelled: by its user.
+# not-run: its turn never came.
+Status = Literal["good", "wrong", "unchecked", "failed", "cancelled", "not-run"]
 
 
 class Failure(BaseModel):
@@ -47,6 +48,8 @@ class RequestRecord(BaseModel):
     padded_bytes: _Count = 0
     wire_bytes: _Count = 0
     preparation_ns: _Count = 0  # of the slowest rank: plans and prepared transfers
+    queue_ns: _Count = 0  # that it waited for blocks, on the side where it waited longest
+    pieces: _Count = 0  # posts of all ranks: one for each pair of ranks, or for each and stretch of layers; 0: not told
     transmission_ns: _Count = 0  # from the start to the last rank's completion
     findings: list[_Text] = []
     failure: Failure | None = None

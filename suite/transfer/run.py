@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from suite.errors import Missing, TransferFailed
@@ -12,16 +15,18 @@ from suite.run import folder, manifest
 from suite.run.folder import REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
 from suite.transfer.resources import capped, prepared
+from suite.transfer.serving.op import run_served
 from suite.transfer.summary import summary
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from suite.run.folder import RunFolder
     from suite.transfer.driver import OpResult
-    from suite.transfer.record import RequestRecord
+    from suite.transfer.record import Op, RequestRecord
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
 
 _LACKING = (
@@ -45,10 +50,22 @@ class Asked:
     memory_bytes: int | None = None  # for the pools of all ranks; None: what is free
     emulated_gpus: int = 0
     server: str = SERVER
+    then: Sequence[tuple[str, Sequence[Any]]] = ()  # methods that follow the first: a transport and its ops each
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what selected the methods, for the manifest
+    manner: Manner | None = None  # of two servers; None: one request after the other
+
+    @property
+    def methods(self) -> list[tuple[str, Sequence[Any]]]:
+        """Return every transport with its ops, in the order in which they run."""
+        return [(self.transport, self.ops), *self.then]
 
     def spec(self) -> dict[str, Any]:
         """Return what a manifest keeps of it."""
-        told = {"transfer": self.task.as_json(), "transport": self.transport, "ops": list(self.ops)}
+        told: dict[str, Any] = {"transfer": self.task.as_json(), "transport": self.transport, "ops": list(self.ops)}
+        if self.then:
+            told["then"] = [{"transport": transport, "ops": list(ops)} for transport, ops in self.then]
+        if self.manner is not None:
+            told["serving"] = asdict(self.manner)
         return told | {"emulated_gpus": self.emulated_gpus, "deadline_s": self.deadline_s}
 
 
@@ -67,23 +84,55 @@ def run(asked: Asked, out: Path | None, progress: Callable[[str, int], None]) ->
     `progress` is told the op and how many of its requests are over. Raises `Missing`
     for what this machine lacks, `TransferFailed` if the workers do not even start.
     """
-    task = capped(asked.task, asked.transport, asked.memory_bytes)
+    fitting = [capped(asked.task, transport, asked.memory_bytes) for transport, _ in asked.methods]
+    task = min(fitting, key=lambda one: one.batch)
     run_folder = folder.create(out, REQUESTS)
-    resources = prepared(task, asked.transport, run_folder.logs, emulated_gpus=asked.emulated_gpus)
-    plan = Plan(task, asked.transport, resources, run_folder.logs, asked.seed, asked.deadline_s, asked.server)
-    settings = {"worker_environment": dict(resources.required), "devices": dict(resources.devices)}
-    about = manifest.begin(seed=asked.seed, spec=asked.spec() | {"batch": task.batch}, settings=settings)
+    plans = [_plan(asked, task, number, run_folder) for number in range(len(asked.methods))]
+    about = manifest.begin(
+        seed=asked.seed, spec=asked.spec() | {"batch": task.batch}, settings={**_given(plans), **asked.settings}
+    )
     run_folder.write_manifest(about)
     told = Told(run_folder.path, task)
     try:
-        _run_ops(plan, asked, run_folder, told, progress)
+        _run_methods(plans, asked, run_folder, told, progress)
     finally:
-        complete = len(told.ops) == len(asked.ops)
+        complete = len(told.ops) == sum(len(ops) for _, ops in asked.methods)
         run_folder.write_manifest(manifest.end(about, complete=complete) | {"ops": told.ops})
     return told
 
 
-def _run_ops(plan: Plan, asked: Asked, run_folder: RunFolder, told: Told, progress: Callable[[str, int], None]) -> None:
+def _plan(asked: Asked, task: Task, number: int, run_folder: RunFolder) -> Plan:
+    """Return the plan of a method; each has workers of its own, so the later ones have a log folder of their own too."""
+    transport, _ = asked.methods[number]
+    logs = run_folder.logs / f"method-{number + 1}" if number else run_folder.logs
+    logs.mkdir(exist_ok=True)
+    resources = prepared(task, transport, logs, emulated_gpus=asked.emulated_gpus)
+    return Plan(task, transport, resources, logs, asked.seed, asked.deadline_s, asked.server, asked.manner)
+
+
+def _given(plans: Sequence[Plan]) -> dict[str, Any]:
+    """Return what the workers were started with, of the first method and, where there are more, of each."""
+    first, required = plans[0], {plan.transport: dict(plan.resources.required) for plan in plans}
+    told = {"worker_environment": required[first.transport], "devices": dict(first.resources.devices)}
+    return told | ({"worker_environments": required} if len(plans) > 1 else {})
+
+
+def _run_methods(
+    plans: Sequence[Plan], asked: Asked, run_folder: RunFolder, told: Told, progress: Callable[[str, int], None]
+) -> None:
+    """Run one method after the other, until one of them loses a worker."""
+    results: list[OpResult] = []
+    for plan, (_, ops) in zip(plans, asked.methods, strict=True):
+        results += _run_ops(plan, ops, run_folder, told, progress)
+        _rewrite(run_folder, [record for result in results for record in result.records])
+        if results[-1].failure:
+            break
+
+
+def _run_ops(
+    plan: Plan, ops: Sequence[Any], run_folder: RunFolder, told: Told, progress: Callable[[str, int], None]
+) -> list[OpResult]:
+    results: list[OpResult] = []
     over: Counter[str] = Counter()
 
     def say(record: RequestRecord) -> None:
@@ -91,18 +140,29 @@ def _run_ops(plan: Plan, asked: Asked, run_folder: RunFolder, told: Told, progre
         over[record.op] += 1
         progress(record.op, over[record.op])
 
-    results: list[OpResult] = []
     try:
-        with launched(plan) as ranks:
-            for op in asked.ops:
-                results.append(run_op(ranks, plan, op, say))
-                told.ops.append(summary(results[-1], emulated=plan.resources.emulated))
+        with _moving(plan) as move:
+            for op in ops:
+                results.append(move(op, say))
+                about = {"transport": plan.transport}
+                told.ops.append(summary(results[-1], emulated=plan.resources.emulated) | about)
                 if results[-1].failure:
                     break
     except WorkerFailed as failed:
         kind = Missing if failed.reason in _LACKING else TransferFailed
         raise kind("worker-lost", str(failed), failed.detail) from failed
-    _rewrite(run_folder, [record for result in results for record in result.records])
+    return results
+
+
+@contextmanager
+def _moving(plan: Plan) -> Iterator[Callable[[Op, Callable[[RequestRecord], None]], OpResult]]:
+    """Give what runs one op: by two servers, or by one group of ranks for all ops."""
+    if plan.manner is None:
+        with launched(plan) as ranks:
+            yield partial(run_op, ranks, plan)
+        return
+    epochs = count(1)
+    yield lambda op, say: run_served(plan, op, next(epochs), say)
 
 
 def _rewrite(run_folder: RunFolder, records: Sequence[RequestRecord]) -> None:

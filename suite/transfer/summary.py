@@ -20,8 +20,9 @@ _MOST_FINDINGS = 20
 def summary(result: OpResult, *, emulated: bool) -> dict[str, Any]:
     """Return the op's summary: bytes and descriptors of one request, medians of phases, wires, what is wrong.
 
-    A rate is only given for memory that is not emulated: bytes on the wire by the
-    time from a request's start to its last rank's completion, the median.
+    A rate is only given for memory that is not emulated, and for requests that
+    moved one at a time: bytes on the wire by the time from a request's start to its
+    last rank's completion, the median.
     """
     moved = [record for record in result.records if record.transmission_ns]
     return {
@@ -32,12 +33,13 @@ def summary(result: OpResult, *, emulated: bool) -> dict[str, Any]:
         "phases_ns": {
             "register": _median(result.register_ns),
             "metadata": _median(result.metadata_ns),
+            "queue": _median(record.queue_ns for record in moved if record.pieces),
             "prepare": _median(record.preparation_ns for record in moved),
             "transfer": _median(record.transmission_ns for record in moved),
             "check": _median(result.check_ns),
         },
         "first_transfer_ns": moved[0].transmission_ns if moved else None,
-        "same_host_gb_per_s": None if emulated else _rate(moved),
+        "same_host_gb_per_s": None if emulated else _rate([record for record in moved if not record.pieces]),
         "checked_bytes": result.checked_bytes,
         "wires": _wires(result),
         "findings": _findings(result)[:_MOST_FINDINGS],

@@ -24,7 +24,11 @@ _LONGEST = 2_000  # characters of one foreign line
 
 def page(task: Task, transport: str, told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Group:
     """Return what `kvgauge transfer` prints."""
-    return Group(_heading(task, transport, emulated=emulated), _table(told, emulated=emulated), *_sentences(task, told))
+    return Group(
+        _heading(task, transport, emulated=emulated, served=_served(told)),
+        _table(told, emulated=emulated),
+        *_sentences(task, told),
+    )
 
 
 def plain(text: str) -> str:
@@ -32,9 +36,11 @@ def plain(text: str) -> str:
     return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text[:_LONGEST])
 
 
-def _heading(task: Task, transport: str, *, emulated: bool) -> Text:
+def _heading(task: Task, transport: str, *, emulated: bool, served: bool) -> Text:
     batches = -(-task.requests // task.batch)
     split = f", in {batches} batches of {task.batch} that fit into memory" if batches > 1 else ""
+    if served and batches > 1:
+        split = f", pools for {task.batch} of them"
     cached = f", {task.cached} of them cached" if task.cached else ""
     memory = "emulated GPUs (host memory: no time here is a GPU's)" if emulated else "host memory"
     layers = f"{task.model.layers} layers" if task.model.layers > 1 else "1 layer"
@@ -56,10 +62,17 @@ def _table(told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Table:
     table.add_column("", no_wrap=True)
     for one in told:
         table.add_column(str(one["op"]), justify="right", overflow="fold")
-    rows = [(label, [cell(one) for one in told]) for label, cell in _ROWS if not (emulated and label == _RATE)]
+    hidden = {_RATE} if emulated or _served(told) else set()
+    hidden |= set() if _served(told) else {_QUEUE}
+    rows = [(label, [cell(one) for one in told]) for label, cell in _ROWS if label not in hidden]
     for label, cells in rows:
         table.add_row(Text(label), *(Text(plain(text)) for text in cells))
     return table
+
+
+def _served(told: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether two servers had requests in flight: then no time is of one request alone."""
+    return any(one["phases_ns"].get("queue") is not None for one in told)
 
 
 def _counts(one: Mapping[str, Any]) -> str:
@@ -100,6 +113,7 @@ def _rate(one: Mapping[str, Any]) -> str:
 
 
 _RATE = "rate, this host"
+_QUEUE = "wait for blocks"
 _ROWS = (
     ("requests", _counts),
     ("pairs of ranks", lambda one: NONE if one["pairs"] is None else str(one["pairs"])),
@@ -109,6 +123,7 @@ _ROWS = (
     ("on the wire", _wire_bytes),
     ("register, a rank", lambda one: _phase(one, "register")),
     ("metadata, a rank", lambda one: _phase(one, "metadata")),
+    (_QUEUE, lambda one: _phase(one, "queue")),
     ("prepare a request", lambda one: _phase(one, "prepare")),
     ("transfer a request", lambda one: _phase(one, "transfer")),
     ("check a batch", lambda one: _phase(one, "check")),

@@ -54,7 +54,7 @@ class RankServer:
         self._region: Region
         self._endpoint: Endpoint
         self._op = "push"
-        self._two_sided = False
+        self._two_sided = self._stops = False
         self._peers: dict[str, dict[str, Any]] = {}  # by role: agent and address
         self._image: Image
         self._transfers: list[Transfer] = []
@@ -71,7 +71,7 @@ class RankServer:
         """Open this rank's endpoint for an op and register the region."""
         self._op, self._phases, self._sizes, self._peers = op, {}, [], {}
         chosen = base.load(transport)
-        self._two_sided = chosen.traits.two_sided
+        self._two_sided, self._stops = chosen.traits.two_sided, chosen.traits.blocking_post
         if isinstance(self._region, _OnDevice):
             self._region.make_current()
         with self._timed("open"):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perf import reading
 from perf.reading import read_records
 from suite.errors import BadInput
+from suite.run import lines as lines_of_a_run
 
 
 @pytest.fixture
@@ -100,10 +100,10 @@ def test_a_failed_record_may_have_counted_nothing(lines, write):
 
 def test_sizes_are_limited(lines, write, monkeypatch):
     path = write(*lines)
-    monkeypatch.setattr(reading, "MAX_FILE_BYTES", len(lines[0]) + 1)
+    monkeypatch.setattr(lines_of_a_run, "MAX_FILE_BYTES", len(lines[0]) + 1)
     with pytest.raises(BadInput, match=r"samples\.jsonl is larger than"):
         read_records(path)
-    monkeypatch.setattr(reading, "MAX_LINE_BYTES", 100)
+    monkeypatch.setattr(lines_of_a_run, "MAX_LINE_BYTES", 100)
     with pytest.raises(BadInput, match=r"samples\.jsonl:1: longer than 100 B"):
         read_records(path)
 

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance.record import FILE
-from perf import reading
 from reports.formats.choice import FORMATS
 from suite import cli
-from suite.run import folder
+from suite.run import folder, lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +113,7 @@ def test_what_is_no_run_is_a_message_and_never_half_a_report(
 def test_files_over_the_limits_are_not_read(
     run: Path, report: Callable[..., int], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reading, "MAX_FILE_BYTES", 1_000)
+    monkeypatch.setattr(lines, "MAX_FILE_BYTES", 1_000)
     assert report(run) == 2
     assert "is larger than 1000 B" in capsys.readouterr().err
     (run / "manifest.json").write_text(json.dumps({"a": "b" * (17 << 20)}), encoding="utf-8")

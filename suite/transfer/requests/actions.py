@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from suite.transfer.requests.blocks import Blocks
+    from suite.transfer.requests.blocks import Blocks, Need
     from suite.transfer.requests.consensus import Pair
     from suite.transfer.requests.events import Done, Posted, RankFailed, Stopped
     from suite.transfer.requests.request import State
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Allocate:
-    """Ask the pool for blocks."""
+    """Ask the pool for blocks, so many of each kind."""
 
-    count: int
+    need: Need
 
 
 @dataclass(frozen=True)

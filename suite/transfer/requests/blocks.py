@@ -11,15 +11,18 @@ ambiguous writer keeps its memory owned), and whose breach is vLLM's issue
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 Blocks = tuple[int, ...]
+Need = tuple[int, ...]  # blocks of each kind
 
 
 class PoolMisused(Exception):
@@ -31,7 +34,7 @@ class Waiting:
     """A request in the queue, and how many blocks it needs."""
 
     owner: str
-    count: int
+    need: Need
 
 
 @dataclass(frozen=True)
@@ -44,38 +47,47 @@ class Grant:
 
 @dataclass(frozen=True)
 class BlockPool:
-    """Blocks 0 to `size` - 1; each is free, owned by one request or in quarantine for one. See `new_pool`."""
+    """Blocks 0 to `size` - 1; each is free, owned by one request or in quarantine for one. See `new_pool`.
 
-    size: int
+    The first `kinds[0]` blocks are of the first kind, and so on: each layer group
+    of a model and each attention-DP group has blocks of its own.
+    """
+
+    kinds: Need
     free: Blocks  # the next one to be given comes first
     owned: Mapping[str, Blocks] = field(default_factory=dict)
     quarantined: Mapping[str, Blocks] = field(default_factory=dict)
     waiting: tuple[Waiting, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Blocks of all kinds."""
+        return sum(self.kinds)
+
 
 Granted = tuple[BlockPool, tuple[Grant, ...]]
 
 
-def new_pool(size: int) -> BlockPool:
-    """Return a pool of `size` free blocks."""
-    return BlockPool(size, tuple(range(size)))
+def new_pool(*kinds: int, order: Iterable[int] | None = None) -> BlockPool:
+    """Return a pool of free blocks, so many of each kind, which are given in `order` (by number)."""
+    return BlockPool(kinds, tuple(range(sum(kinds)) if order is None else order))
 
 
-def allocate(pool: BlockPool, owner: str, count: int) -> Granted:
-    """Ask for `count` blocks: all of them now, or a place at the end of the queue.
+def allocate(pool: BlockPool, owner: str, need: Need) -> Granted:
+    """Ask for blocks, so many of each kind: all of them now, or a place at the end of the queue.
 
     Raises `BadInput` for more than the pool could ever give, and `PoolMisused`
     if `owner` has blocks or waits already.
     """
-    if not 0 < count <= pool.size:
+    if not sum(need) or any(not 0 <= count <= size for count, size in zip(need, pool.kinds, strict=True)):
         raise BadInput(
             "pool-too-small",
-            f"request {owner!r} needs {count} blocks; the whole pool has {pool.size}",
+            f"request {owner!r} needs {_listed(need)} blocks; the whole pool has {_listed(pool.kinds)}",
             "make the pool larger, or the prompt shorter; a request has at least one block",
         )
     if _known(pool, owner):
         raise PoolMisused(f"{owner!r} asks for blocks a second time")
-    return _serve(replace(pool, waiting=(*pool.waiting, Waiting(owner, count))))
+    return _serve(replace(pool, waiting=(*pool.waiting, Waiting(owner, need))))
 
 
 def withdraw(pool: BlockPool, owner: str) -> Granted:
@@ -111,13 +123,28 @@ def release(pool: BlockPool, owner: str, blocks: Blocks) -> Granted:
 def _serve(pool: BlockPool) -> Granted:
     """Serve the queue from its head, and stop at the first that does not fit: a large request never starves."""
     grants: list[Grant] = []
-    while pool.waiting and pool.waiting[0].count <= len(pool.free):
-        head = pool.waiting[0]
-        blocks, free = pool.free[: head.count], pool.free[head.count :]
+    while pool.waiting and (blocks := _first(pool, pool.waiting[0].need)) is not None:
+        head, taken = pool.waiting[0], set(blocks)
+        free = tuple(block for block in pool.free if block not in taken)
         owned = {**pool.owned, head.owner: blocks}
         pool = replace(pool, free=free, owned=owned, waiting=pool.waiting[1:])
         grants.append(Grant(head.owner, blocks))
     return pool, tuple(grants)
+
+
+def _first(pool: BlockPool, need: Need) -> Blocks | None:
+    """Return the free blocks that are next, kind by kind, or None if there are not enough of one."""
+    ends = list(accumulate(pool.kinds))
+    free: list[list[int]] = [[] for _ in ends]
+    for block in pool.free:
+        free[bisect_right(ends, block)].append(block)
+    if any(len(some) < count for some, count in zip(free, need, strict=True)):
+        return None
+    return tuple(block for some, count in zip(free, need, strict=True) for block in some[:count])
+
+
+def _listed(counts: Need) -> str:
+    return " + ".join(map(str, counts))
 
 
 def _known(pool: BlockPool, owner: str) -> bool:

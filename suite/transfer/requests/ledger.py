@@ -115,8 +115,8 @@ def _run(ledger: Ledger, events: deque[tuple[str, Event]], at_ns: int) -> Turn:
 
 def _apply(pool: BlockPool, owner: str, action: ForPool) -> pools.Granted:
     match action:
-        case Allocate(count):
-            return pools.allocate(pool, owner, count)
+        case Allocate(need):
+            return pools.allocate(pool, owner, need)
         case Withdraw():
             return pools.withdraw(pool, owner)
         case GiveBack(blocks):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from suite.transfer.requests.actions import Action
-    from suite.transfer.requests.blocks import Blocks
+    from suite.transfer.requests.blocks import Blocks, Need
     from suite.transfer.requests.consensus import Agreed, Tally
 
 
@@ -79,8 +79,8 @@ class Request:
     side: Side
     posts: bool  # this side's ranks post: prefill in a push, decode in a pull
     incarnation: str  # of this server
-    blocks: int  # that this side needs
-    peer_blocks: int  # that the other side needs; block sizes may differ
+    blocks: Need  # that this side needs, of each kind
+    peer_blocks: int  # that the other side needs, of all kinds; block sizes may differ
     agreed: Agreed  # from the plans per pair of ranks; without any, nothing is missing at decode
     patience: Patience
     needs_notice: bool = False  # see `consensus.new_tally`; means nothing to the side that posts

@@ -30,7 +30,7 @@ def _check_pool(server: Server) -> None:
     held = [block for blocks in (*pool.owned.values(), *pool.quarantined.values()) for block in blocks]
     if sorted([*pool.free, *held]) != list(range(pool.size)):
         raise Violation(f"{server.side}: a block is in two places or in none: {pool}")
-    if pool.waiting and pool.waiting[0].count <= len(pool.free):
+    if pool.waiting and pool.waiting[0].need[0] <= len(pool.free):
         raise Violation(f"{server.side}: {pool.waiting[0]} waits, but fits")
 
 

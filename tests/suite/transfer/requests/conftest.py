@@ -24,7 +24,7 @@ BLOCKS = (5, 3)
 def request(
     *, side: Side = Side.DECODE, posts: bool = False, notice: bool = False, agreed: Agreed = AGREED, name: str = "r1"
 ) -> Request:
-    return Request(name, side, posts, OURS, len(BLOCKS), 3, agreed, PATIENCE, notice)
+    return Request(name, side, posts, OURS, (len(BLOCKS),), 3, agreed, PATIENCE, notice)
 
 
 def lived(life: Life, *events: Event, at_ns: int = 0) -> Step:

@@ -72,7 +72,7 @@ def kinds(step: Step) -> list[type]:
 
 def test_decode_announces_its_blocks_when_it_has_them_and_a_peer_in_any_order() -> None:
     life = new_life(TARGET)
-    assert lived(life, Submitted()).actions == (Allocate(2),)
+    assert lived(life, Submitted()).actions == (Allocate((2,)),)
     for events in ([Granted(BLOCKS), PeerReady(THEIRS)], [PeerReady(THEIRS), Granted(BLOCKS)]):
         last = lived(life, Submitted(), *events)
         assert last.actions == (Announce(BLOCKS, THEIRS),)

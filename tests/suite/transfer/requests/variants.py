@@ -167,7 +167,7 @@ def forgets_to_give_back_on_failure(patch: pytest.MonkeyPatch) -> None:
 @caught_as("overtook")
 def serves_whoever_fits(patch: pytest.MonkeyPatch) -> None:
     def serve(pool: blocks.BlockPool) -> blocks.Granted:
-        fits = sorted(pool.waiting, key=lambda waiting: waiting.count > len(pool.free))
+        fits = sorted(pool.waiting, key=lambda waiting: waiting.need[0] > len(pool.free))
         return real_serve(replace(pool, waiting=tuple(fits)))
 
     patch.setattr(blocks, "_serve", serve)

@@ -81,7 +81,7 @@ class World:
         for side, mine, theirs in sides:
             server, posts = self.servers[side], self.posts[name] is side
             request = Request(
-                name, side, posts, server.incarnation, mine, theirs, wanted.agreed, PATIENCE, wanted.notice
+                name, side, posts, server.incarnation, (mine,), theirs, wanted.agreed, PATIENCE, wanted.notice
             )
             server.queue.append(name)
             try:
