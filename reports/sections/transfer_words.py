@@ -54,14 +54,15 @@ def sentences(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) ->
     return (_verdict(ops, found, complete=complete), *dict.fromkeys(rest))
 
 
-def troubles(ops: Sequence[Op], records: Sequence[RequestRecord]) -> tuple[Trouble, ...]:
+def troubles(ops: Sequence[Op]) -> tuple[Trouble, ...]:
     """Return all that is wrong, the gravest first; the same words about many requests are one trouble."""
     touched: dict[tuple[Level, str, str], dict[str, list[int]]] = {}
-    for record in records:
-        for key in _of_record(record):
-            touched.setdefault(key, {}).setdefault(record.op, []).append(record.request)
     for op in ops:
-        known = {f"{op.name}, {finding}" for record in records if record.op == op.name for finding in record.findings}
+        for record in op.records:
+            for key in _of_record(record):
+                touched.setdefault(key, {}).setdefault(op.name, []).append(record.request)
+    for op in ops:
+        known = {f"{record.op}, {finding}" for record in op.records for finding in record.findings}
         for key in _of_summary(op, known):
             touched.setdefault(key, {})
     told = [
@@ -183,9 +184,9 @@ def _bytes(op: Op, ops: Sequence[Op]) -> str:
 def _times(op: Op) -> str:
     """Compare the first transfer with the usual one; nothing on emulated GPUs."""
     usual = next((phase.took_ns for phase in op.phases if phase.name == "transfer"), None)
-    if usual is None or op.first_ns is None:
+    if usual is None:
         return ""
-    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.moved > 1 else ""
+    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.first_ns and op.moved > 1 else ""
     return f"{op.name.capitalize()}: a request was moved in {format_ns(usual.median)}{' (median)' if op.moved > 1 else ''}{first}."
 
 
@@ -204,5 +205,5 @@ def _and(words: Sequence[str]) -> str:
 
 KNOWN = frozenset(
     {"schema_", "op", "request", "batch", "status", "transport", "emulated", "prefill_ranks", "decode_ranks", "pairs",
-     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "findings", "failure", "wire"}
+     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "pieces", "findings", "failure", "wire"}
 )  # fmt: skip
