@@ -123,13 +123,13 @@ def _verdict(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) -> 
     parts = ", ".join(f"{count} {what}" for what, count in (*became, *missing))
     names = _and([op.name for op in ops])
     cut = "" if complete or found else " The run was stopped before it ended."
-    stray = " Memory that belongs to no request holds wrong bytes." if _stray(ops) else ""
-    return f"Of {expected} requests of {names}: {parts}.{stray}{cut} {_first(found)}".rstrip()
-
-
-def _stray(ops: Sequence[Op]) -> bool:
-    """Return whether an op has all its requests right, and is not good."""
-    return any(op.summary and not op.good and op.right == op.requests and not op.missing for op in ops)
+    stray = (
+        " Memory that belongs to no request holds wrong bytes."
+        if any(one.level == "INVALID" and not one.requests for one in found)
+        else ""
+    )
+    silent = "" if found or cut or missing else " The run is not good, and does not say why."
+    return f"Of {expected} requests of {names}: {parts}.{stray}{cut}{silent} {_first(found)}".rstrip()
 
 
 def _first(found: Sequence[Trouble]) -> str:

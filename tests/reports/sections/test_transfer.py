@@ -161,6 +161,19 @@ def test_wrong_bytes_are_told_even_where_they_are_of_no_request(handed: Handed, 
     assert "all right" not in sentence
 
 
+def test_a_worker_that_is_lost_after_all_was_compared_makes_no_byte_wrong(handed: Handed, transfers: Transfers) -> None:
+    summary = {"op": "push", "good": False, "requests": {"good": 2}, "failure": FAILURE, "checked_bytes": 1 << 20}
+    data = read_report(transfers([handed(0), handed(1)], [summary]))
+    assert data.sentences[0] == (
+        "Of 2 requests of push: 2 moved and right. Decode-1 failed, in the phase move: killed by SIGKILL."
+    )
+    assert "The requests are right, but the run did not end well." in render(data)
+    silent = {"op": "push", "good": False, "requests": {"good": 2}}
+    assert (
+        "The run is not good, and does not say why." in told(transfers([handed(0), handed(1)], [silent])).sentences[0]
+    )
+
+
 def test_a_run_that_was_killed_says_what_there_is_and_what_is_not(handed: Handed, transfers: Transfers) -> None:
     path = transfers([handed(number) for number in range(3)], [], complete=False, finished_at=None)
     spec = json.loads((path / "manifest.json").read_text())["spec"]
