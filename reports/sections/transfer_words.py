@@ -54,14 +54,15 @@ def sentences(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) ->
     return (_verdict(ops, found, complete=complete), *dict.fromkeys(rest))
 
 
-def troubles(ops: Sequence[Op], records: Sequence[RequestRecord]) -> tuple[Trouble, ...]:
+def troubles(ops: Sequence[Op]) -> tuple[Trouble, ...]:
     """Return all that is wrong, the gravest first; the same words about many requests are one trouble."""
     touched: dict[tuple[Level, str, str], dict[str, list[int]]] = {}
-    for record in records:
-        for key in _of_record(record):
-            touched.setdefault(key, {}).setdefault(record.op, []).append(record.request)
     for op in ops:
-        known = {f"{op.name}, {finding}" for record in records if record.op == op.name for finding in record.findings}
+        for record in op.records:
+            for key in _of_record(record):
+                touched.setdefault(key, {}).setdefault(op.name, []).append(record.request)
+    for op in ops:
+        known = {f"{record.op}, {finding}" for record in op.records for finding in record.findings}
         for key in _of_summary(op, known):
             touched.setdefault(key, {})
     told = [
@@ -122,13 +123,13 @@ def _verdict(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) -> 
     parts = ", ".join(f"{count} {what}" for what, count in (*became, *missing))
     names = _and([op.name for op in ops])
     cut = "" if complete or found else " The run was stopped before it ended."
-    stray = " Memory that belongs to no request holds wrong bytes." if _stray(ops) else ""
-    return f"Of {expected} requests of {names}: {parts}.{stray}{cut} {_first(found)}".rstrip()
-
-
-def _stray(ops: Sequence[Op]) -> bool:
-    """Return whether an op has all its requests right, and is not good."""
-    return any(op.summary and not op.good and op.right == op.requests and not op.missing for op in ops)
+    stray = (
+        " Memory that belongs to no request holds wrong bytes."
+        if any(one.level == "INVALID" and not one.requests for one in found)
+        else ""
+    )
+    silent = "" if found or cut or missing else " The run is not good, and does not say why."
+    return f"Of {expected} requests of {names}: {parts}.{stray}{cut}{silent} {_first(found)}".rstrip()
 
 
 def _first(found: Sequence[Trouble]) -> str:
@@ -183,9 +184,9 @@ def _bytes(op: Op, ops: Sequence[Op]) -> str:
 def _times(op: Op) -> str:
     """Compare the first transfer with the usual one; nothing on emulated GPUs."""
     usual = next((phase.took_ns for phase in op.phases if phase.name == "transfer"), None)
-    if usual is None or op.first_ns is None:
+    if usual is None:
         return ""
-    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.moved > 1 else ""
+    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.first_ns and op.moved > 1 else ""
     return f"{op.name.capitalize()}: a request was moved in {format_ns(usual.median)}{' (median)' if op.moved > 1 else ''}{first}."
 
 
@@ -204,5 +205,5 @@ def _and(words: Sequence[str]) -> str:
 
 KNOWN = frozenset(
     {"schema_", "op", "request", "batch", "status", "transport", "emulated", "prefill_ranks", "decode_ranks", "pairs",
-     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "findings", "failure", "wire"}
+     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "pieces", "findings", "failure", "wire"}
 )  # fmt: skip
