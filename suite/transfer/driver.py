@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from suite.transfer.record import Failure, Op
     from suite.transfer.resources import Requested, Resources
+    from suite.transfer.serving.files import Files
     from suite.transfer.task import Task
 
 SERVER = "suite.transfer.workers:RankServer"
@@ -41,6 +42,7 @@ class Plan:
     seed: int
     deadline_s: float  # for each phase of a request
     server: str = SERVER
+    files: Files | None = None  # of a handoff
 
 
 @dataclass
@@ -55,6 +57,7 @@ class OpResult:
     checked_bytes: int = 0
     stray: list[str] = field(default_factory=list)  # wrong bytes of no request
     evidence: list[dict[str, Any]] = field(default_factory=list)  # of each rank that posted
+    files: dict[str, Any] | None = None  # of a handoff: how they were opened, and why so
     failure: Failure | None = None
 
     @property

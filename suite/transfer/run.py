@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,14 @@ from suite.run import folder, manifest
 from suite.run.folder import REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
 from suite.transfer.resources import capped, prepared
+from suite.transfer.selection import HANDOFF
+from suite.transfer.serving.op import run_served
+from suite.transfer.serving.service import Manner
 from suite.transfer.summary import summary
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
     from suite.run.folder import RunFolder
@@ -133,9 +137,9 @@ def _run_ops(
         progress(record.op, over[record.op])
 
     try:
-        with launched(plan) as ranks:
-            for op in ops:
-                results.append(run_op(ranks, plan, op, say))
+        with closing(_results(plan, ops, say)) as found:
+            for result in found:
+                results.append(result)
                 about = {"transport": plan.transport}
                 told.ops.append(summary(results[-1], emulated=plan.resources.emulated) | about)
                 if results[-1].failure:
@@ -144,6 +148,17 @@ def _run_ops(
         kind = Missing if failed.reason in _LACKING else TransferFailed
         raise kind("worker-lost", str(failed), failed.detail) from failed
     return results
+
+
+def _results(plan: Plan, ops: Sequence[Any], say: Callable[[RequestRecord], None]) -> Generator[OpResult, None, None]:
+    """Run one op after the other; storage does nothing but handoffs, which two servers do."""
+    if HANDOFF in ops:
+        for epoch, op in enumerate(ops, 1):
+            yield run_served(plan, op, Manner(), epoch, say)
+        return
+    with launched(plan) as ranks:
+        for op in ops:
+            yield run_op(ranks, plan, op, say)
 
 
 def _rewrite(run_folder: RunFolder, records: Sequence[RequestRecord]) -> None:

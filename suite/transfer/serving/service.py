@@ -18,7 +18,7 @@ from suite.transfer.requests.inbox import new_incarnation
 from suite.transfer.requests.ledger import Ledger
 from suite.transfer.requests.request import Patience, Request, State
 from suite.transfer.serving.link import connected
-from suite.transfer.serving.ranks import SEAT, SideRanks
+from suite.transfer.serving.ranks import SideRanks
 from suite.transfer.serving.rooms import Rooms
 from suite.transfer.serving.server import Server, side_of
 from suite.transfer.serving.shares import agreed
@@ -49,7 +49,7 @@ class Manner:
     patience: Patience = _PATIENT
     doubt_ns: int = 5 * 10**9  # in doubt for longer: the server that posts is killed
     restarts: int = 3  # of both servers together
-    server: str = SEAT
+    server: str | None = None  # of each rank; None: what the op needs
 
 
 class TooManyRestarts(Exception):
@@ -111,7 +111,7 @@ class Service:
                 sum(Rooms(self.plan.task, other).need(number)),
                 shares,
                 self.manner.patience,
-                needs_notice=True,
+                needs_notice=self.plan.files is None,  # storage notifies nobody
             )
             server.submit(request, now)
 
@@ -189,10 +189,13 @@ class Service:
             server.attach(self.ranks[side], links[side])
 
     def _prove(self) -> None:
-        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped."""
+        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped.
+
+        A file outlives its writer: there it must be the reader that is reaped.
+        """
         for server in self.servers.values():
             for name, life in list(server.ledger.lives.items()):
-                known = {life.request.incarnation, life.peer}
+                known = {life.request.incarnation, life.peer} if self.plan.files is None else {life.initiator}
                 if life.state is State.IN_DOUBT and known & self._dead and life.initiator is not None:
                     server.give(name, Stopped(life.tally.writing, life.initiator), _clock())
 
