@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.kv import reshard
@@ -10,7 +11,8 @@ from suite.transfer.driver import OpResult
 from suite.transfer.metrics import RankRecord
 from suite.transfer.record import Failure, RequestRecord
 from suite.transfer.requests.request import State
-from suite.transfer.serving.manner import Manner
+from suite.transfer.selection import HANDOFF
+from suite.transfer.serving.files import files_for
 from suite.transfer.serving.service import Service, TooManyRestarts
 from suite.transfer.task import SIDES, seat_of
 from suite.world.supervisor import WorkerFailed
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from suite.transfer.driver import Plan
     from suite.transfer.record import Op, Status
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.serving.server import Note
     from suite.transfer.task import SideName
 
@@ -29,8 +32,21 @@ _SHOWN = 20
 Notes = dict["SideName", "Note"]
 
 
-def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
-    """Serve all requests; `say` gets each record when its request is over on both sides."""
+def run_served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
+    """Serve all requests; `say` gets each record when its request is over on both sides.
+
+    A handoff has its files in the run folder until it is over.
+    """
+    if op != HANDOFF:
+        return _served(plan, op, manner, epoch, say)
+    with files_for(plan.task, plan.logs, layers_each=manner.layers_each) as files:
+        result = _served(replace(plan, files=files), op, manner, epoch, say)
+    told = files.as_json()
+    result.files = {name: told[name] for name in ("nbytes", "direct", "why", "filesystem")}
+    return result
+
+
+def _served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
     result = OpResult(op)
     told: set[int] = set()
     service: Service | None = None
@@ -41,7 +57,7 @@ def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], No
         say(result.records[-1])
 
     try:
-        with Service(plan, op, plan.manner or Manner(), epoch) as service:
+        with Service(plan, op, manner, epoch) as service:
             for number in service.serve(range(plan.task.requests)):
                 tell(number)
             result.ranks = list(_ranks(service))
@@ -155,6 +171,7 @@ def _moved(service: Service, name: str, notes: Notes) -> dict[str, Any]:
     """Return the numbers of a request: sums over its pieces, and the times of its slowest rank."""
     done = [report for note in notes.values() for reports in note.moved.values() for report in reports]
     by_rank = [reports for note in notes.values() for reports in note.moved.values()]
+    stored = max(note.store_ns for note in notes.values())
     since = [server.ledger.lives[name].since for server in service.servers.values()]
     return {
         "descriptors": sum(report["moved"][1] for report in done),
@@ -162,7 +179,8 @@ def _moved(service: Service, name: str, notes: Notes) -> dict[str, Any]:
         "wire_bytes": sum(report["moved"][0] for report in done),
         "pieces": len(done),
         "preparation_ns": max((sum(r["preparation_ns"] for r in reports) for reports in by_rank), default=0),
-        "transmission_ns": max((_span(reports) for reports in by_rank), default=0),
+        "transmission_ns": stored + max((_span(reports) for reports in by_rank), default=0),
+        "store_ns": stored,
         "queue_ns": max(times.get(State.ALLOCATED, 0) - times.get(State.WAITING, 0) for times in since)
         if all(State.ALLOCATED in times for times in since)
         else 0,

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.transfer.serving.manner import SEAT
 from suite.transfer.serving.server import roles_of
 from suite.world.supervisor import Group, WorkerSpec
 
@@ -17,15 +16,19 @@ if TYPE_CHECKING:
     from suite.transfer.record import Op
     from suite.transfer.task import SideName
 
+SEAT = "suite.transfer.serving.seat:Seat"
+FILE_SEAT = "suite.transfer.serving.file_seat:FileSeat"
+
 
 class SideRanks:
     """One life of a server's ranks: `generation` tells it from earlier ones."""
 
-    def __init__(self, plan: Plan, side: SideName, op: Op, generation: int, server: str = SEAT) -> None:
+    def __init__(self, plan: Plan, side: SideName, op: Op, generation: int, server: str | None = None) -> None:
         self.roles = roles_of(plan.task, side)
         self.agents = {role: f"{op}-{role}-{generation}" for role in self.roles}
         self._plan, self._op = plan, op
         cores = sorted(os.sched_getaffinity(0))
+        server = server or (FILE_SEAT if plan.files else SEAT)
         self._group = Group([self._worker(role, server, generation, cores) for role in self.roles])
         self.known: dict[str, dict[str, Any]] = {}  # what peers need of each rank
         self.register_ns: list[int] = []
@@ -40,9 +43,10 @@ class SideRanks:
         """Make and paint every rank's region, and open its endpoint."""
         task, devices = self._plan.task.as_json(), self._plan.resources.devices
         begun = self.ask("begin", {role: {"task": task, "device": devices.get(role)} for role in self.roles})
-        told = {
-            role: {"agent": self.agents[role], "transport": self._plan.transport, "op": self._op} for role in self.roles
-        }
+        common: dict[str, Any] = {"transport": self._plan.transport, "op": self._op}
+        if self._plan.files:
+            common["files"] = self._plan.files.as_json()
+        told = {role: {"agent": self.agents[role], **common} for role in self.roles}
         opened = self.ask("open", told)
         manner = {"epoch": epoch, "layers_each": layers_each, "pace_ns": pace_ns}
         self.ask("blank", {role: {**manner} for role in self.roles})

@@ -61,6 +61,7 @@ class Note:
     lost: bool = False  # the ranks that held it are gone
     compared_bytes: int = 0
     check_ns: int = 0
+    store_ns: int = 0  # of a handoff: the slowest rank's
     findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # (role, finding)
     moved: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))  # role -> its "done"s
 
@@ -234,6 +235,7 @@ class Server:
             case "noticed":
                 self.give(name, Noticed(Pair(*report["pair"]), str(life.peer)), at_ns)
             case "computed":
+                note.store_ns = max(note.store_ns, report.get("store_ns", 0))
                 self._computed(name, role)
             case "checked":
                 self._checked(name, role, report, at_ns)

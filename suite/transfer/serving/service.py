@@ -96,7 +96,7 @@ class Service:
                 sum(Rooms(self.plan.task, other).need(number)),
                 shares,
                 self.manner.patience,
-                needs_notice=True,
+                needs_notice=self.plan.files is None,  # storage notifies nobody
             )
             server.submit(request, now)
 
@@ -181,10 +181,13 @@ class Service:
             server.attach(self.ranks[side], links[side])
 
     def _prove(self) -> None:
-        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped."""
+        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped.
+
+        A file outlives its writer: there it must be the reader that is reaped.
+        """
         for server in self.servers.values():
             for name, life in list(server.ledger.lives.items()):
-                known = {life.request.incarnation, life.peer}
+                known = {life.request.incarnation, life.peer} if self.plan.files is None else {life.initiator}
                 if life.state is State.IN_DOUBT and known & self._dead and life.initiator is not None:
                     server.give(name, Stopped(life.tally.writing, life.initiator), _clock())
 

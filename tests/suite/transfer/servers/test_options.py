@@ -49,7 +49,7 @@ def test_a_side_that_makes_no_sense_is_refused(text):
         ("--isl 99999999", "--isl 99999999"),
         ("--transport ucx --op pull", "ucx cannot pull between host memory"),
         ("--transport ucx --op both", "ucx cannot pull between host memory"),
-        ("--transport nixl:POSIX", "nixl:POSIX cannot push or pull"),
+        ("--transport nixl:POSIX --op push", "nixl:POSIX cannot push"),
         ("--transport foo", "no transport 'foo'"),
         ("--memory lots", "'lots' is not a size"),
     ],
