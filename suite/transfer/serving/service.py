@@ -183,11 +183,13 @@ class Service:
     def _prove(self) -> None:
         """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped.
 
-        A file outlives its writer: there it must be the reader that is reaped.
+        A file outlives the rank that wrote it: decode's own must be reaped where it fetches from one.
         """
         for server in self.servers.values():
             for name, life in list(server.ledger.lives.items()):
-                known = {life.request.incarnation, life.peer} if self.plan.files is None else {life.initiator}
+                known = {life.request.incarnation, life.peer}
+                if self.plan.files and life.request.posts:
+                    known = {life.initiator}
                 if life.state is State.IN_DOUBT and known & self._dead and life.initiator is not None:
                     server.give(name, Stopped(life.tally.writing, life.initiator), _clock())
 
