@@ -81,7 +81,9 @@ def extras(record: RequestRecord, known: Iterable[str]) -> dict[str, str]:
 def _of_record(record: RequestRecord) -> Iterator[tuple[Level, str, str]]:
     for finding in dict.fromkeys(record.findings):
         yield "INVALID", finding, ""
-    if record.failure:
+    if record.failure and record.status == "cancelled":
+        yield "FAILED", f"Cancelled: {record.failure.reason}", record.failure.detail
+    elif record.failure:
         yield "FAILED", _failed(record.failure), record.failure.detail
     elif record.status != GOOD and not record.findings:
         reason = extras(record, KNOWN).get("reason") or _REASONS.get(record.status, "no reason is recorded")
@@ -96,6 +98,8 @@ def _of_summary(op: Op, known: set[str]) -> Iterator[tuple[Level, str, str]]:
     for finding in entries(op.summary.get("findings")):
         if isinstance(finding, str) and finding not in known:
             yield "INVALID", finding, ""
+    for rank in filter(None, map(text, entries(op.summary.get("lost")))):
+        yield "OPEN", f"{op.name}: {rank}; its server was started again", ""
     counted = mapping(op.summary.get("requests"))
     if op.summary and dict(counted) != dict(op.statuses):
         listed = ", ".join(f"{number} {status}" for status, number in list(counted.items())[:_SPANS]) or "none"

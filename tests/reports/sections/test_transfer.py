@@ -174,6 +174,23 @@ def test_a_worker_that_is_lost_after_all_was_compared_makes_no_byte_wrong(handed
     )
 
 
+def test_a_rank_that_was_replaced_and_a_request_that_was_cancelled_are_told(
+    handed: Handed, transfers: Transfers
+) -> None:
+    asked = {"role": "prefill", "phase": "serve", "reason": "its user went away", "detail": ""}
+    summary = {
+        "op": "push",
+        "good": False,
+        "requests": {"good": 1, "cancelled": 1},
+        "lost": ["decode-1: killed by SIGKILL", 7],
+    }
+    found = told(transfers([handed(0), handed(1, status="cancelled", failure=asked)], [summary]))
+    assert [(one.level, one.sentence) for one in found.troubles] == [
+        ("FAILED", "Cancelled: its user went away"),
+        ("OPEN", "push: decode-1: killed by SIGKILL; its server was started again"),
+    ]
+
+
 def test_a_run_that_was_killed_says_what_there_is_and_what_is_not(handed: Handed, transfers: Transfers) -> None:
     path = transfers([handed(number) for number in range(3)], [], complete=False, finished_at=None)
     spec = json.loads((path / "manifest.json").read_text())["spec"]
