@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,6 +23,7 @@ pytestmark = [
     pytest.mark.deep,
     pytest.mark.skipif(bool(base.load("nixl:POSIX").missing()), reason="no NIXL"),
 ]
+KVGAUGE = Path(sys.executable).parent / "kvgauge"
 FAULTY = Path(__file__).parent / "faulty"
 needs_emulated_gpus = pytest.mark.skipif(
     find_spec("cuda") is None or shutil.which("cc") is None, reason="no emulated GPUs"
@@ -115,3 +119,28 @@ def test_what_cufile_cannot_hold_at_once_goes_in_parts(tmp_path, monkeypatch):
     )
     assert result.good, result
     assert {record.posted_descriptors > 64 * record.pieces for record in result.records} == {True}
+
+
+def test_a_kill_leaves_no_file_behind(tmp_path):
+    arguments = "transfer --layers 2 --isl 512 --requests 5000 --memory 100MiB --transport nixl:POSIX --out run"
+    process = subprocess.Popen(
+        [KVGAUGE, *arguments.split()], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        wait_until(
+            lambda: (
+                (tmp_path / "run" / "requests.jsonl").exists() and (tmp_path / "run" / "requests.jsonl").read_bytes()
+            )
+        )
+        assert list(tmp_path.rglob("*.kv"))
+    finally:
+        process.kill()
+        process.wait()
+    wait_until(lambda: not list(tmp_path.rglob("kvgauge-*")))
+
+
+def wait_until(true):
+    deadline = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
