@@ -78,7 +78,7 @@ class Link:
             except BlockingIOError:
                 return ""
             except OSError as error:
-                return f"{self._peer}: {error}"
+                return f"the connection to {self._peer} broke: {error.strerror}"
             if not data:
                 return f"{self._peer} has closed the connection"
             self._unread += data

@@ -57,6 +57,11 @@ def taken(link: Link, count: int, other: Link | None = None) -> list[bytes]:
     return found
 
 
+def keep_sending(link: Link) -> None:
+    for _ in range(100):
+        link.send(b"x" * (1 << 20))
+
+
 def test_each_end_is_told_the_name_of_the_other() -> None:
     with both_ends() as (prefill, decode):
         prefill.close()
@@ -164,8 +169,7 @@ def test_a_connection_that_is_reset_is_closed_and_does_not_raise() -> None:
         )  # close as a crash does
         prefill.close()
         assert taken(decode, 1) == []
-        assert decode.closed.startswith("prefill: ")
-        assert "reset" in decode.closed
+        assert decode.closed == "the connection to prefill broke: Connection reset by peer"
 
 
 def test_sending_to_a_peer_that_is_gone_neither_raises_nor_keeps_anything() -> None:
@@ -181,8 +185,7 @@ def test_sending_to_a_peer_that_is_gone_neither_raises_nor_keeps_anything() -> N
 def test_a_peer_that_never_reads_is_given_up_and_no_more_is_kept_for_it() -> None:
     with raw_peer() as (link, _):
         with pytest.raises(TransferFailed, match=r"^decode has left \d+ bytes unread$") as failed:
-            for _ in range(100):
-                link.send(b"x" * (1 << 20))
+            keep_sending(link)
         assert failed.value.code == "peer-does-not-read"
         assert len(link._unsent) <= 4 * MAX_MESSAGE + 4
         kept = len(link._unsent)
