@@ -27,7 +27,7 @@ from suite.transfer.requests.events import (
     Stopped,
 )
 from suite.transfer.requests.inbox import Inbox, Outbox
-from suite.transfer.requests.messages import Announcement, Hello
+from suite.transfer.requests.messages import Announcement, Hello, refused
 from suite.transfer.requests.request import UNDER_WAY, Request, State
 from suite.transfer.requests.request import Side as SideOf
 from suite.transfer.requests.translate import answers_for_unknown, body_of, event_of
@@ -100,7 +100,7 @@ class Server:
     def connect(self, link: Link) -> None:
         """Begin a session over a new connection."""
         self.link = link
-        self._speaks = False
+        self._speaks = self._cut = False
         if self.side == "decode":
             self._greet(None)
 
@@ -117,6 +117,11 @@ class Server:
         """Go on for a while; raises `WorkerFailed` for a rank that is lost."""
         for data in self.link.take():
             self._receive(data, at_ns)
+        if self.link.closed and not self._cut:
+            self._cut = True
+            self.refusals.append(
+                f"nothing more is heard of {self._other}: {self.link.closed}"
+            )  # however many there are
         self._follow(books.tick(self.ledger, at_ns), at_ns)
         orders, self._orders = self._orders, defaultdict(list)
         after, self._after = self._after, []
@@ -160,9 +165,9 @@ class Server:
 
     # -------------------------------------------------------------- following
 
-    def _follow(self, turn: Turn, at_ns: int) -> None:
+    def _follow(self, turn: Turn, at_ns: int, said_by: str = "") -> None:
         self.ledger = turn.ledger
-        self._log(turn.refused)
+        self._log(f"{said_by}{why}" for why in turn.refused)
         for name in [name for name in self._held if not self.ledger.lives[name].blocks]:
             self._held.discard(name)
             self._order_all(name, {"do": "forget" if self.notes[name].outcome is State.COMPLETE else "wipe"})
@@ -268,31 +273,45 @@ class Server:
 
     def _receive(self, data: bytes, at_ns: int) -> None:
         try:
-            before = self.inbox.heard
-            self.inbox, message = self.inbox.open(data)
-        except TransferFailed as refused:
-            self._log([refused.message])
+            inbox, message = self.inbox.open(data)
+            if isinstance(message.body, Hello):
+                self._agrees(message.body)
+        except TransferFailed as refusal:
+            self._log([refusal.message])
             return
+        before, self.inbox = self.inbox.heard, inbox
         body, heard = message.body, message.incarnation
         if isinstance(body, Hello):
             self._greeted(body, before, heard, at_ns)
             return
         life = self.ledger.lives.get(body.request)
         if life is None:
+            self._log(
+                [f"message of {self._other!r}: {body.kind} for request {body.request!r}, which is not known here"]
+            )
             for answer in answers_for_unknown(body):
                 self._send(answer)
             return
         event = event_of(body, heard, life.request, self._peer_pool)
         if isinstance(body, Announcement) and isinstance(event, PeerReady):
             event = self._heard_blocks(body, event)
-        self.give(body.request, event, at_ns)
+        turn = books.handle(self.ledger, body.request, event, at_ns)
+        self._follow(turn, at_ns, said_by=f"message of {self._other!r}: ")
+
+    def _agrees(self, body: Hello) -> None:
+        """Raise `TransferFailed` for a peer that has other ranks or another pool than the task says."""
+        ranks, blocks = self._task.side(self._other).parallel.size, sum(self._rooms[self._other].kinds)
+        if (body.ranks, body.pool_blocks) != (ranks, blocks):
+            told = f"{body.ranks} ranks and {body.pool_blocks} blocks; the task has {ranks} and {blocks}"
+            raise refused(self._other, "hello", told)
 
     def _heard_blocks(self, body: Announcement, event: PeerReady) -> PeerReady | Disagreed:
         try:
             self._rooms[self._other].table(_number(body.request), body.blocks)
         except BadInput as error:
             return Disagreed(f"announcement of {self._other}: {error.message}")
-        self._announced[body.request] = tuple(body.blocks)
+        if self.ledger.lives[body.request].peer is None:  # a second one is refused, and must not change the first
+            self._announced[body.request] = tuple(body.blocks)
         return event
 
     def _greeted(self, body: Hello, before: str | None, heard: str, at_ns: int) -> None:
@@ -315,10 +334,17 @@ class Server:
 
     def _seal(self, body: Body, to: str | None) -> None:
         self.outbox, data = self.outbox.seal(body, to)
-        self.link.send(data)
+        try:
+            self.link.send(data)
+        except TransferFailed as failed:  # the peer's fault, and no reason to stop: the next turn says it
+            self.link.close(failed.message)
 
-    def _log(self, refused: Iterable[str]) -> None:
-        self.refusals += list(refused)[: _MOST_REFUSALS - len(self.refusals)]
+    def _log(self, refusals: Iterable[str]) -> None:
+        for why in refusals:
+            if len(self.refusals) < _MOST_REFUSALS:
+                self.refusals.append(why)
+            elif len(self.refusals) == _MOST_REFUSALS:
+                self.refusals.append(f"more than {_MOST_REFUSALS} were refused; the others are not listed")
 
 
 def _number(name: str) -> int:
