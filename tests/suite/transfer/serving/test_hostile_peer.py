@@ -146,7 +146,7 @@ class Stage:
         return self.server.ledger.lives[f"r{number}"]
 
     def works(self, number: int) -> None:
-        """The server goes on: a right announcement for another request is followed."""
+        """Check that the server goes on: a right announcement for another request is followed."""
         refused = self.hears(self.sealed(self.announcement(number)))
         assert refused == []
         assert self.life(number).state is State.TRANSFERRING
