@@ -15,8 +15,8 @@ import pytest
 from suite.transfer.driver import Plan
 from suite.transfer.options import task_of
 from suite.transfer.resources import prepared
-from suite.transfer.serving.op import run_served
 from suite.transfer.serving.manner import Manner
+from suite.transfer.serving.op import run_served
 from suite.transports import base
 
 pytestmark = [

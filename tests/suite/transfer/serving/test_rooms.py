@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ rooms_of = st.builds(Rooms, tasks | st.sampled_from(list(CASES.values())), st.sa
 def ranges(rooms: Rooms) -> list[range]:
     """Return the ledger's numbers of each pool."""
     ends = list(accumulate(rooms.kinds, initial=0))
-    return [range(start, stop) for start, stop in zip(ends, ends[1:], strict=False)]
+    return [range(start, stop) for start, stop in pairwise(ends)]
 
 
 @given(rooms_of, st.integers(0, 99))
