@@ -63,6 +63,7 @@ def _served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[Reque
             result.ranks = list(_ranks(service))
             result.lost = [f"{lost.role}: {lost.reason}" for lost in service.lost]
             _finish(service, result)
+            _log_refusals(service)
     except (WorkerFailed, TooManyRestarts) as lost:
         result.failure = failure_of(lost.failed if isinstance(lost, TooManyRestarts) else lost)
         for number in sorted(set(range(plan.task.requests)) - told):
@@ -89,12 +90,20 @@ def _finish(service: Service, result: OpResult) -> None:
         result.evidence += ranks.close()
 
 
+def _log_refusals(service: Service) -> None:
+    """Keep what a server did not accept: after a cancel or a loss some words always come too late."""
+    for side, server in service.servers.items():
+        if server.refusals:
+            path = service.plan.logs / f"{service.op}-{side}.refused.log"
+            path.write_text("".join(f"{line}\n" for line in server.refusals), "utf-8")
+
+
 def _ranks(service: Service) -> Iterator[RankRecord]:
     """Yield what each rank measured of each request: sums over its pieces, the transmission from first to last."""
     task = service.plan.task
     for server in service.servers.values():
         for name, note in server.notes.items():
-            agreed = server.ledger.lives[name].request.agreed
+            agreed = server.life(name).request.agreed
             for role in task.ranks_of(server.side, int(name[1:])):
                 shares = [
                     pieces for pair, pieces in agreed.items() if pair[SIDES.index(server.side)] == seat_of(role)[1]
@@ -172,7 +181,7 @@ def _moved(service: Service, name: str, notes: Notes) -> dict[str, Any]:
     done = [report for note in notes.values() for reports in note.moved.values() for report in reports]
     by_rank = [reports for note in notes.values() for reports in note.moved.values()]
     stored = max(note.store_ns for note in notes.values())
-    since = [server.ledger.lives[name].since for server in service.servers.values()]
+    since = [server.life(name).since for server in service.servers.values()]
     return {
         "descriptors": sum(report["moved"][1] for report in done),
         "posted_descriptors": sum(report["posted_descriptors"] for report in done),

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from suite.transfer.requests.events import Event
     from suite.transfer.requests.ledger import Ledger, Turn
     from suite.transfer.requests.messages import Body
+    from suite.transfer.requests.request import Life
     from suite.transfer.requests.translate import Said
     from suite.transfer.serving.link import Link
     from suite.transfer.serving.ranks import SideRanks
@@ -75,6 +76,7 @@ class Server:
         self._other: SideName = SIDES[1 - SIDES.index(side)]
         self._rooms = {name: Rooms(task, name) for name in SIDES}
         self.ledger = ledger
+        self.past: dict[str, Life] = {}  # of requests that are over on both sides
         self.notes: dict[str, Note] = {}
         self.refusals: list[str] = []
         self._orders: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -158,10 +160,21 @@ class Server:
 
     def over(self, name: str) -> bool:
         """Tell whether a request has ended, was checked, and holds no block."""
+        if name in self.past:
+            return True
         life, note = self.ledger.lives[name], self.notes[name]
         if life.state in UNDER_WAY or life.state is State.IN_DOUBT or life.blocks:
             return False
         return note.checked or note.outcome is not State.COMPLETE
+
+    def forget(self, name: str) -> None:
+        """Let a request go that is over on both sides: every event is given to all that the ledger has."""
+        self.past[name] = self.ledger.lives[name]
+        self.ledger = books.forget(self.ledger, name)
+
+    def life(self, name: str) -> Life:
+        """Return the life of a request, also of one that is long over."""
+        return self.past.get(name) or self.ledger.lives[name]
 
     # -------------------------------------------------------------- following
 
@@ -223,7 +236,7 @@ class Server:
 
     def _reported(self, role: str, report: Mapping[str, Any], at_ns: int) -> None:
         name = f"r{report['request']}"
-        life, note = self.ledger.lives[name], self.notes[name]
+        life, note = self.life(name), self.notes[name]
         ours = life.request.incarnation
         match report["kind"]:
             case "posted":

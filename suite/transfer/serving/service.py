@@ -129,6 +129,8 @@ class Service:
             self.turn()
             for number in [number for number in under_way if self.over(number)]:
                 under_way.remove(number)
+                for server in self.servers.values():
+                    server.forget(f"r{number}")
                 yield number
         self.settle()
 

@@ -143,7 +143,7 @@ class Stage:
         return Announcement(**{"request": f"r{number}", "blocks": self.blocks(number), "shares": shares} | changes)
 
     def life(self, number: int) -> Any:
-        return self.server.ledger.lives[f"r{number}"]
+        return self.server.life(f"r{number}")
 
     def works(self, number: int) -> None:
         """Check that the server goes on: a right announcement for another request is followed."""
