@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from reports.sections.transfer_ops import GOOD, entries, mapping, text
+from suite.transfer.record import SERVING
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def _failed(failure: Failure) -> str:
 
 
 def _ended(role: str, phase: str, reason: str) -> str:
+    if phase == SERVING:  # a server says why it gave a request up; it has not failed itself
+        return f"{role} gave up: {reason or 'no reason is recorded'}"
     return f"{role or 'a worker'} failed, in the phase {phase or 'that is not recorded'}: {reason or 'no reason is recorded'}"
 
 

@@ -16,6 +16,9 @@ Op = Literal["push", "pull", "handoff"]
 Status = Literal["good", "wrong", "unchecked", "failed", "cancelled", "not-run"]
 
 
+SERVING = "serving"  # a failure's phase where a server says why it gave a request up; its role is then the server's
+
+
 class Failure(BaseModel):
     """Who ended a request, in which phase, and why."""
 

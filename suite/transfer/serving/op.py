@@ -9,7 +9,7 @@ from suite.kv import reshard
 from suite.transfer.batch import failure_of
 from suite.transfer.driver import OpResult
 from suite.transfer.metrics import RankRecord
-from suite.transfer.record import Failure, RequestRecord
+from suite.transfer.record import SERVING, Failure, RequestRecord
 from suite.transfer.requests.request import State
 from suite.transfer.selection import HANDOFF
 from suite.transfer.serving.files import files_for
@@ -173,7 +173,7 @@ def _why(service: Service, notes: Notes) -> Failure:
         default=(SIDES[1], notes["decode"]),
     )
     detail = "\n".join(str(lost) for lost in service.lost)[:2000]
-    return Failure(role=side, phase="serve", reason=note.reason[:2000] or "its ranks were lost", detail=detail)
+    return Failure(role=side, phase=SERVING, reason=note.reason[:2000] or "its ranks were lost", detail=detail)
 
 
 def _moved(service: Service, name: str, notes: Notes) -> dict[str, Any]:

@@ -39,6 +39,14 @@ class SideRanks:
         questions = {role: (phase, told) for role, told in arguments.items()}
         return self._group.ask(phase, questions, self._plan.deadline_s)
 
+    def send(self, phase: str, arguments: Mapping[str, Mapping[str, Any]]) -> None:
+        """Ask as `ask` does, and return before the answers are there."""
+        self._group.send({role: (phase, told) for role, told in arguments.items()}, self._plan.deadline_s)
+
+    def collect(self, phase: str, wait_s: float) -> dict[str, Any] | None:
+        """Return the answers to what was sent, or None if they are not all there within `wait_s`. Raises `WorkerFailed`."""
+        return self._group.collect(phase, wait_s)
+
     def begin(self, epoch: int, layers_each: int, pace_ns: int) -> None:
         """Make and paint every rank's region, and open its endpoint."""
         task, devices = self._plan.task.as_json(), self._plan.resources.devices

@@ -1,8 +1,10 @@
 """One server, prefill or decode: its ledger, its ranks, and its side of the talk with the other server.
 
 A turn takes what the peer has said, lets time pass, has the ranks go on, and
-follows what the ledger makes of all that. It raises `WorkerFailed` when a rank
-is lost; what becomes of the server then is decided in `service`.
+follows what the ledger makes of all that. It has two halves, so that a server
+whose ranks wait for those of the other does not keep it from its next turns. It
+raises `WorkerFailed` when a rank is lost; what becomes of the server then is
+decided in `service`.
 """
 
 from __future__ import annotations
@@ -92,7 +94,9 @@ class Server:
         self._announced: dict[str, tuple[int, ...]] = {}  # the peer's blocks
         self._readying: dict[str, tuple[Announce, set[str]]] = {}  # what is announced when these roles have computed
         self._after: list[tuple[str, Announce]] = []  # what is announced when the ranks have made room
+        self._room_made: list[tuple[str, Announce]] = []  # of it: what they make room for in this turn
         self._orders.clear()
+        self._in_turn = False  # the ranks are asked, and have not all answered
 
     def attach(self, ranks: SideRanks, link: Link) -> None:
         """Use these ranks and this connection from now on; decode greets first."""
@@ -115,31 +119,44 @@ class Server:
         if self._speaks and self.inbox.heard and not request.posts:
             self.give(request.name, PeerReady(self.inbox.heard), at_ns)
 
-    def turn(self, at_ns: int, slice_ns: int) -> None:
-        """Go on for a while; raises `WorkerFailed` for a rank that is lost."""
+    def begin_turn(self, at_ns: int, slice_ns: int) -> None:
+        """Take what the peer has said, let time pass, and have the ranks go on for a while, if they do not already."""
+        if self._in_turn:
+            return
+        self._in_turn = True
         for data in self.link.take():
             self._receive(data, at_ns)
         if self.link.closed and not self._cut:
             self._cut = True
-            self.refusals.append(
-                f"nothing more is heard of {self._other}: {self.link.closed}"
-            )  # however many there are
+            # however many refusals there are already
+            self.refusals.append(f"nothing more is heard of {self._other}: {self.link.closed}")
         self._follow(books.tick(self.ledger, at_ns), at_ns)
         orders, self._orders = self._orders, defaultdict(list)
-        after, self._after = self._after, []
-        answers = self.ranks.ask(
+        self._room_made, self._after = self._after, []
+        self.ranks.send(
             "turn", {role: {"orders": orders.get(role, []), "slice_ns": slice_ns} for role in self.ranks.roles}
         )
-        for name, action in after:
+
+    def end_turn(self, at_ns: int, wait_s: float) -> None:
+        """Hear what the ranks have to tell, if all have within `wait_s`; raises `WorkerFailed` for one that is lost."""
+        answers = self.ranks.collect("turn", wait_s) if self._in_turn else {}
+        if answers is None:
+            return
+        self._in_turn = False
+        for name, action in self._room_made:
             self._announce(name, action)
         for role, reports in answers.items():
             for report in reports:
                 self._reported(role, report, at_ns)
 
+    def leave_turn(self) -> None:
+        """Wait for no answer any more: the ranks are gone."""
+        self._in_turn = False
+
     @property
     def idle(self) -> bool:
         """Whether the ranks have been given every order."""
-        return not any(self._orders.values())
+        return not any(self._orders.values()) and not self._in_turn
 
     def give(self, name: str, event: Event, at_ns: int) -> None:
         """Give an event to a request."""

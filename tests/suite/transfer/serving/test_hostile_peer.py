@@ -53,11 +53,14 @@ class SilentRanks:
         self.roles = roles_of(task, name)
         self.orders: list[dict[str, Any]] = []
 
-    def ask(self, phase: str, arguments: Mapping[str, Mapping[str, Any]]) -> dict[str, list[Any]]:
+    def send(self, phase: str, arguments: Mapping[str, Mapping[str, Any]]) -> None:
         assert phase == "turn"
         for told in arguments.values():
             self.orders += told["orders"]
-        return {role: [] for role in arguments}
+
+    def collect(self, phase: str, wait_s: float) -> dict[str, list[Any]]:
+        assert (phase, wait_s) == ("turn", 0)
+        return {role: [] for role in self.roles}
 
     def tables(self, request: int) -> list[dict[str, Any]]:
         """Return the block tables that the ranks were to post with."""
@@ -114,7 +117,8 @@ class Stage:
 
     def turn(self) -> None:
         self.now += 1
-        self.server.turn(self.now, 0)
+        self.server.begin_turn(self.now, 0)
+        self.server.end_turn(self.now, 0)
 
     def greets(self) -> None:
         to = None if self.other == "decode" else OURS
