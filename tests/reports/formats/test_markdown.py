@@ -13,7 +13,7 @@ from perf.record import Issue
 from perf.words import NONE, plain
 from reports.data import report_data
 from reports.formats.markdown import LONGEST, render
-from reports.formats.markdown_text import block, code, text
+from perf.markdown_text import block, code, text
 from reports.sections.conformance import matrix
 
 if TYPE_CHECKING:
