@@ -217,3 +217,34 @@ def test_it_says_the_same_twice(two):
 def test_copy_that_changed_is_named_first_suspect(made, sampled):
     runs = made("base", sampled(50, transport="copy")), made("new", sampled(90, transport="copy"))
     assert "the machine is not as it was" in told(runs)["sentences"][-1]
+
+
+def test_a_run_that_measured_nothing_is_refused(two, made):
+    bare = made("bare", [])
+    assert refused(two[0], bare).code == "nothing-to-compare"
+    (bare / "samples.jsonl").unlink()
+    assert refused(two[0], bare).exit_code == 2
+
+
+def test_a_manifest_of_a_newer_kvgauge_is_refused(two, made, sampled):
+    assert refused(two[0], made("newer", sampled(50), schema=99)).code == "newer-schema"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "settings": {"devices": {"cuda:0": 7, "x": {"name": ["a"]}}},
+            "environment": [1],
+            "versions": "x",
+            "spec": None,
+        },
+        {"machine": {"cpu": {"a": [1]}, "cores": -1, "memory_bytes": 10**40}, "started_at": ["x"], "seed": {}},
+        {"environment": {f"UCX_{number}": "[red]\x1b[31m" for number in range(3_000)}},
+    ],
+)
+def test_a_strangers_manifest_does_no_harm(two, made, sampled, changes):
+    done = run(two[0], made("strange", sampled(50), **changes))
+    assert isinstance(done.exception, SystemExit | BadInput | None)
+    assert "\x1b[31m" not in done.stdout
+    assert len(done.stdout) < 20_000
