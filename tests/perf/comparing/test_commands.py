@@ -110,6 +110,7 @@ def test_too_few_launches_are_inconclusive_and_it_says_how_many_would_do(made, s
     [one] = told(runs)["points"]
     assert one["verdict"] == "inconclusive"
     assert "5 launches a side" in one["judgement"]["decide"]
+    assert "both: few-launches" in one["remarks"][0]
     assert run(*runs, "--fail-on", "slower").exit_code == 0
     assert run(*runs, "--fail-on", "inconclusive").exit_code == 1
 
@@ -204,6 +205,10 @@ def test_in_junit_what_was_not_decided_is_skipped(two, tmp_path):
     run(*two, "--junit", tmp_path / "v.xml")
     suite = ET.parse(tmp_path / "v.xml").getroot()[0]  # noqa: S314  our own
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "0", "2")
+    run(*two, "--junit", tmp_path / "v.xml", "--fail-on", "inconclusive")
+    suite = ET.parse(tmp_path / "v.xml").getroot()[0]  # noqa: S314  our own
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "2", "0")
+    assert len(suite.findall("testcase/skipped")) == 0
 
 
 def test_a_file_that_cannot_be_written_is_said(two, tmp_path):

@@ -95,7 +95,29 @@ def test_same_needs_an_interval_within_the_band():
     wide = [4.0, 25.0, 6.0, 16.0, 5.0, 20.0, 10.0, 8.0, 12.0]
     [one] = judge([(wide, wide[::-1])], BAND)
     assert one.verdict == "inconclusive"
+    assert one.interval.low < 1 / (1 + BAND) < 1 + BAND < one.interval.high
+    assert "not excluded" in one.why
     assert one.decide
+
+
+def test_the_test_alone_is_no_claim_where_the_interval_reaches_into_the_band():
+    """Two in five launches of NEW are nearly as fast as BASE, so a resample's median may be."""
+    base = [10 + 0.1 * launch for launch in range(30)]
+    new = [5 + 0.001 * launch for launch in range(18)] + [9.8 + 0.001 * launch for launch in range(12)]
+    [one] = judge([(base, new)], BAND)
+    assert one.beyond_q < 0.01
+    assert 1 / (1 + BAND) < one.interval.high < 1
+    assert one.verdict == "within noise"
+
+
+def test_among_many_points_one_that_differs_by_chance_is_the_same():
+    base = [10.0, 10.01, 10.02, 10.03, 10.04, 10.05, 10.06, 10.07, 10.08]
+    alike = (base, base[::-1])
+    chance = (base, [rate - 0.045 for rate in base])
+    assert verdicts([chance]) == ["within noise"]
+    first, *others = judge([chance, *[alike] * 19], BAND)
+    assert first.p < 0.05 < first.q
+    assert {first.verdict, *(one.verdict for one in others)} == {"same"}
 
 
 @pytest.mark.parametrize("seed", range(20))
