@@ -12,8 +12,8 @@ from suite.units import format_bytes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from perf.comparing.pairing import Pair
     from perf.summary import PointSummary
-    from reports.comparison.pairing import Pair
     from reports.sections.charts import Chart
 
 _FEWEST = 2  # lines: one alone is in that run's own report

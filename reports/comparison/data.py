@@ -10,25 +10,26 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from perf.comparing.likeness import held
+from perf.comparing.pairing import pairs
 from perf.identity import CEILING
 from perf.rows import row
 from perf.words import between, between_hosts, carrier, pieces, workload
 from reports.comparison.charts import charts
 from reports.comparison.conformance import side_by_side
 from reports.comparison.differences import differences, machine
-from reports.comparison.pairing import pairs
-from reports.comparison.ratio import held, ratio
+from reports.comparison.ratio import ratio
 from reports.comparison.sentences import verdict
 from reports.sections.storage import page_cache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from perf.comparing.pairing import Pair
     from perf.rows import Row as PointRow
     from perf.summary import PointSummary
     from reports.comparison.conformance import SideBySide
     from reports.comparison.differences import Group as Differences
-    from reports.comparison.pairing import Pair
     from reports.comparison.ratio import Ratio
     from reports.recorded import Run
     from reports.sections.charts import Chart

@@ -6,15 +6,16 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from perf import words
+from perf.comparing.band import BAND
 from perf.identity import CEILING
 from perf.verdict import PIECES
-from reports.comparison.ratio import BAND, BAND_WORDS, Relation, ratio, times
+from reports.comparison.ratio import BAND_WORDS, Relation, ratio, times
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from perf.comparing.pairing import Pair
     from perf.summary import PointSummary
-    from reports.comparison.pairing import Pair
     from reports.comparison.ratio import Ratio
 
 RUNS_APART = (

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from perf.identity import CEILING
+from perf.markdown_text import block, code, strong, table, text
 from perf.rows import row
 from perf.words import NONE, PLAIN_MESSAGES, workload
-from reports.formats.markdown_text import block, code, strong, table, text
 from reports.sections.advice import advice_of
 from suite.units import format_bytes
 

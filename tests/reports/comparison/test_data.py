@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from perf.comparing.pairing import pairs
 from perf.record import Issue
 from perf.words import NONE
 from reports.comparison.charts import charts
 from reports.comparison.data import OTHER_MACHINE, comparison, labels
-from reports.comparison.pairing import pairs
 from reports.comparison.sentences import RUNS_APART
 
 WRONG = Issue(level="INVALID", code="wrong-bytes", message="wrong")

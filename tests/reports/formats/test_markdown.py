@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from conformance.record import Case
+from perf.markdown_text import block, code, text
 from perf.record import Issue
 from perf.words import NONE, plain
 from reports.data import report_data
 from reports.formats.markdown import LONGEST, render
-from reports.formats.markdown_text import block, code, text
 from reports.sections.conformance import matrix
 
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from reports.comparison.pairing import pairs
+from perf.comparing.pairing import pairs
 
 
 def test_equal_points_share_a_row_whatever_their_order(summaries):

@@ -1,0 +1,90 @@
+"""`kvgauge compare`: two runs apart, a verdict per point, an exit code for CI."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from suite.errors import BadInput, Exit, Missing
+
+if TYPE_CHECKING:
+    from perf.comparing.comparison import Comparison
+
+_PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s?%", re.ASCII)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command(short_help="Compare two runs: faster, slower, same, within noise or inconclusive.")
+@click.argument("base", type=click.Path(path_type=Path))
+@click.argument("new", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--band", metavar="PERCENT", help="By how much runs of the same code differ on this machine.  [default: 21%]"
+)
+@click.option(
+    "--fail-on",
+    multiple=True,
+    metavar="CONDITION",
+    help="Exit 1 for points that are slower, slower:5% (or more), or inconclusive. May be given several times.",
+)
+@click.option("--markdown", type=_FILE, help="Write the comparison for a pull request.")
+@click.option("--junit", type=_FILE, help="Write it as JUnit XML.")
+@click.option("--json", "as_json", is_flag=True, help="Print it as JSON.")
+def compare(base: Path, new: Path | None, **options: Any) -> None:
+    """Compare the throughput of two runs of one machine, BASE and NEW (the newest other run of runs/).
+
+    Runs of the same code differ by as much as the band, so a smaller difference is never
+    claimed. What is unlike (machine, working set, emulated or not) is not compared.
+
+    \b
+    Examples:
+      kvgauge compare runs/monday runs/tuesday
+      kvgauge compare runs/monday --fail-on slower:30% --markdown verdict.md
+    """  # noqa: D301  \b is click's mark for a paragraph to leave alone
+    from perf.comparing import forms
+    from perf.comparing.gate import condition, failing
+
+    conditions = [condition(text) for text in options["fail_on"]]
+    found = _compared(base, new, options["band"])
+    fails = failing(found.rows, conditions)
+    for form in (forms.markdown, forms.junit):
+        if path := options[form.__name__]:
+            _write(path, form(found, fails))
+    if options["as_json"]:
+        click.echo(json.dumps(forms.as_json(found, fails), indent=2, allow_nan=False))
+    else:
+        from rich.console import Console
+
+        from perf.comparing.terminal import show
+
+        show(found, fails, Console())
+    sys.exit(Exit.VERDICT_FAILED if fails else Exit.GOOD)
+
+
+def _compared(base: Path, new: Path | None, band: str | None) -> Comparison:
+    from perf.comparing.band import BAND, SOURCE
+    from perf.comparing.comparison import compare as compared
+    from perf.comparing.runs import load, newest_but
+
+    width, source = (BAND, SOURCE) if band is None else (_share(band), "given with --band")
+    return compared(load(base), load(new or newest_but(base)), band=width, band_source=source)
+
+
+def _share(text: str) -> float:
+    found = _PERCENT.fullmatch(text)
+    if found is None:
+        raise BadInput("bad-band", f"--band {text[:60]!r} is no percentage", "write it as 21%")
+    return float(found[1]) / 100
+
+
+def _write(path: Path, text: str) -> None:
+    from suite.run.folder import write_whole
+
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise Missing("not-written", f"cannot write {path}: {error.strerror}", "choose another file") from error
