@@ -19,9 +19,10 @@ _ROW = 4  # numbers; the narrowest row of a tool has as many
 
 
 def numbered(text: str) -> Iterator[tuple[int, str]]:
-    """Yield every line with its number from 1, without the blanks around it."""
-    for number, line in enumerate(text.split("\n"), 1):
-        yield number, line[:LONGEST].strip()
+    """Yield every line that is not blank with its number from 1, without the blanks around it."""
+    for at, line in enumerate(text.split("\n"), 1):
+        if shown := line[:LONGEST].strip():
+            yield at, shown
 
 
 def number(cell: str) -> float | None:

@@ -34,6 +34,7 @@ _AMORTISED = '"Avg Lat." is the time of all iterations divided by them and by th
 _CACHED = "It moves the same contiguous blocks in every iteration, so from caches, and not paged."
 _UNCHECKED = "Its bytes were not verified."
 _HARDLY_CHECKED = "Its check compares every byte with one constant: blocks that are swapped or stale pass it."
+_SILENT = "Not known to be whole: there is a run in the file that no rows follow."
 _NO_BANNER = "No banner: op, back end and memory are not told, nor whether the table is whole."
 
 
@@ -57,6 +58,8 @@ def read(text: str, source: str) -> list[OutsideResult]:
     if not any(run.rows for run in runs):
         raise BadInput("no-results", f"{source}: {TOOL} printed no row", "it failed, or this is the target's output")
     ending = () if text.endswith("\n") else (NO_LINE_END,)
+    if any(not run.rows for run in runs[1:]):
+        ending = (*ending, _SILENT)
     return [_result(run, at, cells, source, (*_about(run), *ending)) for run in runs for at, cells in run.rows]
 
 

@@ -46,13 +46,15 @@ _ALL, _OVERALL = 8, 4  # columns of a row; of the last one with several threads
 
 _HOT = "It moves one buffer of UCX's own in every iteration, so from caches, and not paged."
 _UNCHECKED = "Its bytes were not verified."
-_BATCH_FILE = "Of a batch file, which is not in the output: test and size are not told."
+_BATCH_FILE = "Of a batch file, which is not in the output: test, size and how many tests there are are not told."
+_SILENT = "Not known to be whole: there are tests, boxes or commands in the file that no figures follow."
 _KINDS = {
     "latency": "Half a round trip, or all of a get, by its own definition.",
     "overhead": "A bandwidth test: its time is the mean time between messages, no latency.",
     "": "The output does not tell whether its time is a latency or the time between messages.",
 }
 _NO_FINAL = "Cut short: the final line is missing, these are the figures of the last interval that was printed."
+_THREADS = "Of several threads together; its time is of one of them."
 _UNMARKED = "Whether the last line is the final one cannot be told: this build does not mark the lines before it."
 
 
@@ -90,6 +92,8 @@ class _Table:
     rank: float | None = None
     name: str = ""
     rows: list[_Row] = field(default_factory=list)
+    awaited: bool = True  # a heading or a name of a test came, and no row yet
+    silent: bool = False  # that was so when the next one came
 
 
 def matches(text: str) -> bool:
@@ -99,7 +103,7 @@ def matches(text: str) -> bool:
 
 def read(text: str, source: str) -> list[OutsideResult]:
     """Return a result for each test that came to an end, or was cut short. Raises `BadInput`."""
-    tables = _tables(text, source)
+    tables, ending = _tables(text, source)
     found = [
         _result(table, row, source, whole)
         for table in tables
@@ -108,10 +112,13 @@ def read(text: str, source: str) -> list[OutsideResult]:
     if not found:
         hint = "the server prints no figures, the client does; or it failed"
         raise BadInput("no-results", f"{source}: {TOOL} printed no figures", hint)
-    return found if text.endswith("\n") else [replace(one, notes=(*one.notes, NO_LINE_END)) for one in found]
+    whole = not ending and not any(table.silent or table.awaited for table in tables)
+    doubts = (*(() if whole else (_SILENT,)), *(() if text.endswith("\n") else (NO_LINE_END,)))
+    return [replace(one, notes=(*one.notes, *doubts)) for one in found]
 
 
-def _tables(text: str, source: str) -> list[_Table]:
+def _tables(text: str, source: str) -> tuple[list[_Table], bool]:
+    """Return the tables, and whether a test was told after the last one."""
     tables: list[_Table] = []
     told, table = _Told(), None
     for at, line in numbered(text):
@@ -135,7 +142,7 @@ def _tables(text: str, source: str) -> list[_Table]:
         if table.csv and not table.rows and heading:
             tables.append(table)
             told = _Told()
-    return tables
+    return tables, told != _Told()
 
 
 def _take(table: _Table, line: str, source: str, at: int) -> bool:
@@ -143,11 +150,13 @@ def _take(table: _Table, line: str, source: str, at: int) -> bool:
     if table.rank is None:
         return False
     if named := _NAMED.fullmatch(line):
-        table.name = named["name"]
+        table.silent = table.silent or (table.awaited and bool(table.name))
+        table.name, table.awaited = named["name"], True
         return True
     words = line.replace(",", " ") if table.csv else line
     if not (line.startswith("Final:") or _PROGRESS.match(line) or row_like(words)):
         return False
+    table.awaited = False
     table.rows.append(_csv_row(table, line, source, at) if table.csv else _row(table, line, source, at))
     return True
 
@@ -224,6 +233,8 @@ def _result(table: _Table, row: _Row, source: str, whole: str) -> OutsideResult:
     agrees = told.size is None or _agrees(row, told.size)
     kind = table.kind or _kind(told.test)
     notes = [NO_SPREAD, _KINDS["" if row.name else kind], _HOT, _UNCHECKED, _BATCH_FILE if row.name else "", whole]
+    if row.percentile_us is None:
+        notes.append(_THREADS)
     if not agrees:
         notes.append(
             f"Its two rates do not fit messages of {told.size} bytes, which is what was said before the table."
