@@ -78,6 +78,12 @@ def test_any_damage_makes_results_or_bad_input(name, data):
     only_results_or_bad_input(text[:start] + data.draw(st.text(max_size=20)) + text[end:])
 
 
+@pytest.mark.parametrize("name", [name for name in TEXTS if "server-only" not in name])
+def test_what_is_whole_is_not_doubted(name):
+    notes = [note for one in read_text(TEXTS[name], "out") for note in one.notes]
+    assert not [note for note in notes if note.startswith(("Cut short", "Not known to be whole", "Whether the last"))]
+
+
 @pytest.mark.parametrize("name", TEXTS)
 def test_a_cut_after_any_line_is_never_whole(name):
     """Between two runs a cut cannot be seen; anywhere else there are no results, or they say so."""

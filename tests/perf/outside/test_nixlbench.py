@@ -99,6 +99,18 @@ def test_without_a_banner_nothing_is_guessed():
     assert has(one, "No banner")
 
 
+def test_two_tables_without_a_banner_keep_their_columns():
+    results = read_text(table_only("four-ranks") + table_only("two-ranks"), "out")
+    assert [one.gb_per_s for one in results] == [20.5, 30.25, 40.125, 8.662293]
+    assert [has(one, "Of rank 0 alone") for one in results] == [True, True, True, False]
+
+
+def test_iterations_of_large_blocks_are_not_told():
+    """They are fewer than the banner says, by a factor that it may not print."""
+    _, large = read_text(text("two-ranks").replace("1048576 ", "2097152 "), "out")
+    assert (large.block_bytes, large.count) == (2 << 20, None)
+
+
 @pytest.mark.parametrize("wrong", ["nan", "-8.6", "inf", "8,6", "x", "9" * 30])
 @pytest.mark.parametrize("column", [0, 1, 2, 9])
 def test_a_damaged_row_is_named(wrong, column):

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from perf.outside.formats import read_file, read_text
-from suite.errors import BadInput
+from perf.perftest import find
+from suite.errors import BadInput, Missing
 
 FIXTURES = Path(__file__).parent / "fixtures"
 MIB = 1 << 20
+
+
+def has_tool():
+    try:
+        return find() is not None
+    except Missing:
+        return False
+
+
+needs_tool = pytest.mark.skipif(not has_tool(), reason="no ucx_perftest: pip install libucx-cu12")
 
 
 def text(name):
@@ -62,6 +75,11 @@ def test_a_server_before_its_client_tells_them():
     assert timings(one)["mean"] == pytest.approx(1216)
 
 
+def test_a_box_is_of_the_table_after_it_only():
+    first, second = read_text(text("loopback") + text("tag-bw"), "out")
+    assert (first.op, second.op, second.block_bytes) == ("tag match bandwidth", "", None)
+
+
 def test_the_command_before_a_csv_tells_them():
     [one] = read("put-lat-csv")
     assert (one.op, one.block_bytes, one.count) == ("ucp_put_lat", 4096, 20000)
@@ -108,11 +126,57 @@ def test_every_test_of_a_batch_file_is_a_result(form):
     assert all(one.block_bytes is None and any("batch file" in note for note in one.notes) for one in results)
 
 
+def test_the_time_is_of_the_whole_run():
+    [one] = read("loopback-numeric")
+    assert timings(one)["mean time between messages"] == pytest.approx(64_522)
+
+
+@pytest.mark.parametrize("dropped", [0, -1])
+def test_a_test_without_figures_is_told(dropped):
+    lines = text("loopback-batch").splitlines(keepends=True)
+    lines.remove([line for line in lines if line.startswith("Final:")][dropped])
+    [one] = read_text("".join(lines), "out")
+    assert any("Not known to be whole" in note for note in one.notes)
+
+
+def test_a_command_without_figures_is_told():
+    [one] = read_text(text("tag-bw") + "$ ucx_perftest 127.0.0.1 -t tag_lat -s 8\n", "out")
+    assert any("Not known to be whole" in note for note in one.notes)
+
+
 def test_a_build_that_does_not_mark_intervals_is_noted():
     unmarked = text("verbose").replace("[thread 0]", "")
     [one] = read_text(unmarked, "out")
     assert one.gb_per_s == pytest.approx(3033.32 * MIB / 1e9)
     assert any("cannot be told" in note for note in one.notes)
+
+
+def test_intervals_of_a_batch_file_belong_to_their_test():
+    """As print_progress writes them: the names, then the thread."""
+    heading, *rows = text("loopback-batch-csv").splitlines()
+    name, _, figures = rows[0].partition(",")
+    rows[0] = f"{name},[thread 0]{figures.replace('10099.36', '1.00')}\n{rows[0]}"
+    first, second = read_text("\n".join([heading, *rows, ""]), "out")
+    assert (first.op, second.op) == ("put64k", "tag64k")
+    assert first.gb_per_s == pytest.approx(10099.36 * MIB / 1e9)
+
+
+def test_thousands_may_be_set_apart():
+    """Option -N does that where the locale is there."""
+    [one] = read_text(text("loopback-numeric").replace("100000", "100,000").replace(" 15498\n", " 15,498\n"), "out")
+    assert one.count == 100_000
+    assert one.block_bytes == MIB
+
+
+@needs_tool
+def test_the_installed_tool_is_read():
+    tool = find()
+    told = dict(os.environ) | {"LD_LIBRARY_PATH": tool.libraries or os.environ.get("LD_LIBRARY_PATH", "")}
+    command = [tool.path, "-l", "-t", "tag_bw", "-s", "65536", "-n", "1000", "-w", "10"]
+    done = subprocess.run(command, env=told, capture_output=True, text=True, check=True, timeout=60)
+    [one] = read_text(done.stdout, "out")
+    assert (one.op, one.block_bytes, one.count) == ("tag match bandwidth", 65536, 1000)
+    assert one.gb_per_s > 0
 
 
 def test_the_server_alone_has_no_results():
