@@ -33,6 +33,12 @@ def text(value: object, limit: int = LIMIT) -> str:
     return _NUMBERED.sub(rf"\g<0>{_BREAK}", line)
 
 
+def strong(value: object, limit: int = LIMIT) -> str:
+    """Return foreign text as bold prose; nothing stays nothing, since four stars alone would be a rule."""
+    line = text(value, limit)
+    return f"**{line}**" if line else ""
+
+
 def code(value: object, limit: int = LIMIT) -> str:
     """Return foreign text as code within a line, between more backticks than any that it holds."""
     line = " ".join(plain(value, limit).split())

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from perf.complaint import complaint, shown
-from perf.reading import read_lines
 from suite.errors import BadInput
+from suite.run.complaint import complaint, shown
+from suite.run.lines import read_lines
 from suite.transfer.record import RequestRecord
 
 if TYPE_CHECKING:
@@ -25,15 +25,15 @@ def read_requests(path: Path, notes: list[str]) -> tuple[RequestRecord, ...]:
     `MOST` of them is a `BadInput` that names the file and the line.
     """
     found: list[RequestRecord] = []
-    seen: set[tuple[str, int]] = set()
+    seen: set[tuple[str, str, int]] = set()
     for source, line in read_lines(path, notes):
         record = _record(line, source)
-        if (record.op, record.request) in seen:
+        if (record.transport, record.op, record.request) in seen:
             message = f"{source}: {record.op} of request {record.request} is told twice"
-            raise BadInput("told-twice", message, "each request has one line for each op")
+            raise BadInput("told-twice", message, "each request has one line for each op of a transport")
         if len(found) == MOST:
             raise BadInput("too-many-requests", f"{source}: more than {MOST} lines", "this kvgauge reads no more")
-        seen.add((record.op, record.request))
+        seen.add((record.transport, record.op, record.request))
         found.append(record)
     return tuple(found)
 

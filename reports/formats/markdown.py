@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from perf.identity import CEILING
-from perf.markdown_text import block, code, table, text
+from perf.markdown_text import block, code, strong, table, text
 from perf.rows import row
 from perf.words import NONE, PLAIN_MESSAGES, workload
 from reports.sections.advice import advice_of
@@ -73,7 +73,7 @@ def _head(data: ReportData) -> Iterable[str]:
     if data.emulation:
         yield text(data.emulation, 1_000)
     first, *others = data.sentences or ("No verdict: no point was measured.",)
-    yield f"**{text(first)}**"
+    yield strong(first)
     if others:
         yield _list([text(one) for one in others], _SENTENCES, "more sentences are in the report")
     if data.swept:
@@ -162,7 +162,7 @@ def _broken(data: ReportData) -> Iterable[str]:
         if cell is not None and cell.verdict in _BROKEN
     ]
     told = [
-        f"{text(name)} {_BROKEN[cell.verdict]}: **{text(identity)}** {text(cell.what)}"
+        f"{text(name)} {_BROKEN[cell.verdict]}: {strong(identity)} {text(cell.what)}"
         + (f"; smallest input: {code(cell.example)}" if cell.example else "")
         for name, identity, cell in found
         if not cell.expected

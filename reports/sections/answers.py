@@ -93,14 +93,16 @@ def _handed_over(found: Transfer | None) -> Answer | None:
     """Answer the same for requests that were handed over."""
     if found is None or not found.records:
         return None
-    right = all(op.good for op in found.ops)
     checked = format_bytes(sum(op.checked_bytes for op in found.ops))
     real = "The bytes are" if found.emulation else "Yes"
-    bytes_told = (
-        f"{real}: {checked} were compared and every byte was right."
-        if right
-        else f"Not all of it: {sum(op.right for op in found.ops)} of {sum(op.requests + op.missing for op in found.ops)} requests were moved and are right."
+    right, asked = (
+        sum(counts) for counts in zip(*((op.right, op.requests + op.missing) for op in found.ops), strict=True)
     )
+    bytes_told = f"Not all of it: {right} of {asked} requests were moved and are right."
+    if right == asked:
+        bytes_told = "The requests are right, but the run did not end well."
+    if all(op.good for op in found.ops):
+        bytes_told = f"{real}: {checked} were compared and every byte was right."
     wires = [wire for wire in found.wires if wire != "unknown"]
     wire = f"The wire, by the recorded evidence: {'; '.join(wires)}." if wires else "No wire is proven."
     played = " The GPUs are emulated: times mean nothing." if found.emulation else ""

@@ -50,13 +50,17 @@ def downloads(data: ReportData, summary: Mapping[str, object]) -> tuple[Download
     tables = [
         _table("points.csv", "one row for each point, over its launches", points),
         _table("launches.csv", "one row for each point of each launch", data.launches),
-        _table("requests.csv", "one row for each request of each op", _requests(data)),
+        _table("requests.csv", "one row for each request of each op", _requests(data), _count(data)),
     ]
     return (*(table for table in tables if table), _summary(summary))
 
 
 def _requests(data: ReportData) -> list[dict[str, object]]:
-    return list(request_rows(data.transfer)) if data.transfer else []
+    return list(islice(request_rows(data.transfer), MOST_ROWS)) if data.transfer else []
+
+
+def _count(data: ReportData) -> int:
+    return len(data.transfer.records) if data.transfer else 0
 
 
 def _point_row(one: PointSummary) -> dict[str, object]:
@@ -97,7 +101,8 @@ def _interval(name: str, unit: str, found: Interval | None) -> dict[str, object]
     }
 
 
-def _table(name: str, about: str, rows: Sequence[Mapping[str, object]]) -> Download | None:
+def _table(name: str, about: str, rows: Sequence[Mapping[str, object]], total: int = 0) -> Download | None:
+    """Return rows as a file; `total` is how many there are, where `rows` are only the first."""
     if not rows:
         return None
     lines = csv_lines(rows)
@@ -109,7 +114,8 @@ def _table(name: str, about: str, rows: Sequence[Mapping[str, object]]) -> Downl
             break
         kept.append(line)
     count = len(kept) - 1
-    left = f"the first {count} of {len(rows)} rows: the run's folder has all of them" if count < len(rows) else ""
+    total = total or len(rows)
+    left = f"the first {count} of {total} rows: the run's folder has all of them" if count < total else ""
     return _download(name, f"{about}: {count} rows", "".join(kept), left)
 
 

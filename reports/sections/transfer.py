@@ -11,7 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from perf.words import NONE
-from reports.sections.transfer_ops import BATCH, EACH, ONCE, count, mapping, ops_of, text, times_of
+from reports.sections.transfer_ops import BATCH, EACH, ONCE, count, entries, mapping, ops_of, text, times_of
 from reports.sections.transfer_words import KNOWN, UNTOLD, extras, meaning, sentences, troubles
 from reports.wording import ranged
 from suite.units import format_bytes, format_ns
@@ -120,9 +120,10 @@ class Transfer:
 def transfer(manifest: Mapping[str, object], records: Sequence[RequestRecord]) -> Transfer:
     """Return what a report shows of a run's manifest and its `requests.jsonl`."""
     ops = ops_of(manifest, records)[:MOST_OPS]
-    found = troubles(ops, records)
+    found = troubles(ops)
     timed = [] if any(op.emulated for op in ops) else list(dict.fromkeys(p.name for op in ops for p in op.phases))
-    phases = tuple(name for name in timed)[:MOST_PHASES]
+    phases = tuple(timed[:MOST_PHASES])
+    several = len({record.transport for record in records}) > 1
     single = tuple(name for name in phases if any(p.name == name and p.scope == EACH for op in ops for p in op.phases))
     return Transfer(
         sentences=sentences(ops, found, complete=manifest.get("complete") is True),
@@ -136,7 +137,7 @@ def transfer(manifest: Mapping[str, object], records: Sequence[RequestRecord]) -
         troubles=found[:MOST_TROUBLES],
         more_troubles=max(0, len(found) - MOST_TROUBLES),
         timed=single,
-        lines=tuple(_line(record, single) for record in islice(records, MOST_LINES)),
+        lines=tuple(_line(record, single, several=several) for record in islice(records, MOST_LINES)),
         left_out=max(0, len(records) - MOST_LINES),
         emulation=EMULATED if any(op.emulated for op in ops) else "",
         records=tuple(records),
@@ -163,10 +164,23 @@ def _about(manifest: Mapping[str, object]) -> Iterator[tuple[str, str]]:
             "Requests of each op",
             f"{requests}{f', {batch} in memory at a time' if batch and batch < requests else ''}",
         )
-    if text(spec.get("transport")):
-        yield "Transport", text(spec.get("transport"))
+    yield from _serving(mapping(spec.get("serving")))
+    methods = [spec, *map(mapping, entries(spec.get("then")))]
+    if transports := [name for one in methods if (name := text(one.get("transport")))]:
+        yield "Transport", ", then ".join(transports)
     if gpus := count(spec.get("emulated_gpus")):
         yield "Emulated GPUs", f"{gpus}"
+
+
+def _serving(told: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Tell how two servers had requests in flight; nothing where they moved one at a time."""
+    in_flight, layers, pace = (count(told.get(name)) for name in ("in_flight", "layers_each", "pace_ns"))
+    if in_flight:
+        yield "In flight", f"{in_flight} at a time, by two servers"
+    if layers:
+        yield "Layers posted together", f"{layers}"
+    if pace:
+        yield "Pace of the made-up prefill", format_ns(pace)
 
 
 def _side(told: Mapping[str, object]) -> str:
@@ -186,6 +200,12 @@ def _rows(ops: Sequence[Op]) -> Iterator[Row]:
     yield Row(
         "Descriptors posted", _cells(ops, "posted_descriptors", str), "fewer where neighbours were merged or packed"
     )
+    if any(op.totals["pieces"] for op in ops):
+        yield Row(
+            "Posts of all ranks",
+            _cells(ops, "pieces", str),
+            "for one request: a pair of ranks, or its stretch of layers",
+        )
     yield Row("Logical bytes", _cells(ops, "logical_bytes", format_bytes), "the KV cache of one request")
     yield Row("Padded bytes", _cells(ops, "padded_bytes", format_bytes), "its whole blocks")
     yield Row("Wire bytes", _cells(ops, "wire_bytes", format_bytes), "all descriptors of one request")
@@ -250,11 +270,11 @@ def _took(ops: Sequence[Op]) -> Iterator[Took]:
                 yield Took(f"{op.name}, {scope}", phases)
 
 
-def _line(record: RequestRecord, timed: Sequence[str]) -> Line:
+def _line(record: RequestRecord, timed: Sequence[str], *, several: bool) -> Line:
     times = times_of(record)
     planned, posted = record.descriptors, record.posted_descriptors
     return Line(
-        op=record.op,
+        op=f"{record.op} by {record.transport}" if several else record.op,
         request=record.request,
         batch=record.batch,
         status=record.status,

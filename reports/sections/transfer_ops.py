@@ -56,7 +56,8 @@ class Op:
     amounts: Mapping[str, tuple[int, int]]  # least and most of one moved request; empty if none was
     totals: Mapping[str, int]  # over all of them
     phases: tuple[Phase, ...]  # empty on emulated GPUs
-    first_ns: int | None  # the first transfer after connecting
+    first_ns: int | None  # the first transfer after connecting, where requests moved one at a time
+    records: tuple[RequestRecord, ...]
     emulated: bool
     summary: Mapping[str, object]  # what the manifest says of it; empty where the run was stopped before
     checked_bytes: int
@@ -84,19 +85,38 @@ class Op:
 
 
 def ops_of(manifest: Mapping[str, object], records: Sequence[RequestRecord]) -> tuple[Op, ...]:
-    """Return the ops that were asked for, in that order, then what else is recorded."""
+    """Return the ops that were asked for, in that order, then what else is recorded; those of each transport apart."""
     spec = mapping(manifest.get("spec"))
     asked = count(mapping(spec.get("transfer")).get("requests"))
-    told = {str(one["op"]): one for one in map(mapping, entries(manifest.get("ops"))) if isinstance(one.get("op"), str)}
-    wanted = [name for name in entries(spec.get("ops")) if isinstance(name, str)]
-    by_op: dict[str, list[RequestRecord]] = {name: [] for name in (*wanted, *told)}
+    first = text(spec.get("transport")) or next((record.transport for record in records), "")
+    wanted = _wanted(spec, first)
+    told = {
+        (text(one.get("op")), text(one.get("transport")) or first): one
+        for one in map(mapping, entries(manifest.get("ops")))
+        if text(one.get("op"))
+    }
+    found: dict[tuple[str, str], list[RequestRecord]] = {key: [] for key in (*wanted, *told)}
     for record in records:
-        by_op.setdefault(record.op, []).append(record)
-    played = bool(count(spec.get("emulated_gpus")))
+        found.setdefault((record.op, record.transport), []).append(record)
+    played, several = bool(count(spec.get("emulated_gpus"))), len({transport for _, transport in found}) > 1
     return tuple(
-        _op(name, asked if name in wanted else None, mine, told.get(name, {}), played=played)
-        for name, mine in by_op.items()
+        _op(
+            f"{key[0]} by {key[1]}" if several else key[0],
+            asked if key in wanted else None,
+            mine,
+            told.get(key, {}),
+            played=played,
+        )
+        for key, mine in found.items()
     )
+
+
+def _wanted(spec: Mapping[str, object], first: str) -> list[tuple[str, str]]:
+    """Return each op that was asked for with its transport: of the first method, and of those that follow it."""
+    methods = [spec, *map(mapping, entries(spec.get("then")))]
+    return [
+        (op, text(one.get("transport")) or first) for one in methods for op in map(text, entries(one.get("ops"))) if op
+    ]
 
 
 def times_of(record: RequestRecord) -> dict[str, int]:
@@ -104,9 +124,16 @@ def times_of(record: RequestRecord) -> dict[str, int]:
     found = {
         _NAMES.get(stem := name.removesuffix("_ns"), stem.replace("_", " ")): value
         for name, value in record
-        if name.endswith("_ns") and isinstance(value, int) and 0 < value < _LARGEST_NS
+        if name.endswith("_ns")
+        and isinstance(value, int)
+        and (0 < value < _LARGEST_NS or (name == "queue_ns" and served(record)))
     }
     return dict(sorted(found.items(), key=lambda item: _place(item[0])))
+
+
+def served(record: RequestRecord) -> bool:
+    """Return whether two servers moved the request, with others in flight: then not to wait is a time as well."""
+    return record.pieces > 0
 
 
 def mapping(value: object) -> Mapping[str, object]:
@@ -144,7 +171,8 @@ def _op(
         amounts={field: (min(values), max(values)) for field, values in amounts.items() if values},
         totals={field: sum(values) for field, values in amounts.items()},
         phases=() if emulated else tuple(_phases(moved, mapping(summary.get("phases_ns")))),
-        first_ns=moved[0].transmission_ns if moved and not emulated else None,
+        first_ns=moved[0].transmission_ns if moved and not emulated and not served(moved[0]) else None,
+        records=tuple(records),
         emulated=emulated,
         summary=summary,
         checked_bytes=count(summary.get("checked_bytes")) or 0,
@@ -160,6 +188,7 @@ def _amounts(moved: Sequence[RequestRecord]) -> dict[str, list[int]]:
         "logical_bytes": [record.logical_bytes for record in moved],
         "padded_bytes": [record.padded_bytes for record in moved],
         "wire_bytes": [record.wire_bytes for record in moved],
+        "pieces": [record.pieces for record in moved],
     }
 
 

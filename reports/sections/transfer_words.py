@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Literal
 
 from reports.sections.transfer_ops import GOOD, entries, mapping, text
+from suite.transfer.record import SERVING
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
@@ -54,14 +55,15 @@ def sentences(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) ->
     return (_verdict(ops, found, complete=complete), *dict.fromkeys(rest))
 
 
-def troubles(ops: Sequence[Op], records: Sequence[RequestRecord]) -> tuple[Trouble, ...]:
+def troubles(ops: Sequence[Op]) -> tuple[Trouble, ...]:
     """Return all that is wrong, the gravest first; the same words about many requests are one trouble."""
     touched: dict[tuple[Level, str, str], dict[str, list[int]]] = {}
-    for record in records:
-        for key in _of_record(record):
-            touched.setdefault(key, {}).setdefault(record.op, []).append(record.request)
     for op in ops:
-        known = {f"{op.name}, {finding}" for record in records if record.op == op.name for finding in record.findings}
+        for record in op.records:
+            for key in _of_record(record):
+                touched.setdefault(key, {}).setdefault(op.name, []).append(record.request)
+    for op in ops:
+        known = {f"{record.op}, {finding}" for record in op.records for finding in record.findings}
         for key in _of_summary(op, known):
             touched.setdefault(key, {})
     told = [
@@ -80,7 +82,9 @@ def extras(record: RequestRecord, known: Iterable[str]) -> dict[str, str]:
 def _of_record(record: RequestRecord) -> Iterator[tuple[Level, str, str]]:
     for finding in dict.fromkeys(record.findings):
         yield "INVALID", finding, ""
-    if record.failure:
+    if record.failure and record.status == "cancelled":
+        yield "FAILED", f"Cancelled: {record.failure.reason}", record.failure.detail
+    elif record.failure:
         yield "FAILED", _failed(record.failure), record.failure.detail
     elif record.status != GOOD and not record.findings:
         reason = extras(record, KNOWN).get("reason") or _REASONS.get(record.status, "no reason is recorded")
@@ -95,6 +99,8 @@ def _of_summary(op: Op, known: set[str]) -> Iterator[tuple[Level, str, str]]:
     for finding in entries(op.summary.get("findings")):
         if isinstance(finding, str) and finding not in known:
             yield "INVALID", finding, ""
+    for rank in filter(None, map(text, entries(op.summary.get("lost")))):
+        yield "OPEN", f"{op.name}: {rank}; its server was started again", ""
     counted = mapping(op.summary.get("requests"))
     if op.summary and dict(counted) != dict(op.statuses):
         listed = ", ".join(f"{number} {status}" for status, number in list(counted.items())[:_SPANS]) or "none"
@@ -106,6 +112,8 @@ def _failed(failure: Failure) -> str:
 
 
 def _ended(role: str, phase: str, reason: str) -> str:
+    if phase == SERVING:  # a server says why it gave a request up; it has not failed itself
+        return f"{role} gave up: {reason or 'no reason is recorded'}"
     return f"{role or 'a worker'} failed, in the phase {phase or 'that is not recorded'}: {reason or 'no reason is recorded'}"
 
 
@@ -122,13 +130,13 @@ def _verdict(ops: Sequence[Op], found: Sequence[Trouble], *, complete: bool) -> 
     parts = ", ".join(f"{count} {what}" for what, count in (*became, *missing))
     names = _and([op.name for op in ops])
     cut = "" if complete or found else " The run was stopped before it ended."
-    stray = " Memory that belongs to no request holds wrong bytes." if _stray(ops) else ""
-    return f"Of {expected} requests of {names}: {parts}.{stray}{cut} {_first(found)}".rstrip()
-
-
-def _stray(ops: Sequence[Op]) -> bool:
-    """Return whether an op has all its requests right, and is not good."""
-    return any(op.summary and not op.good and op.right == op.requests and not op.missing for op in ops)
+    stray = (
+        " Memory that belongs to no request holds wrong bytes."
+        if any(one.level == "INVALID" and not one.requests for one in found)
+        else ""
+    )
+    silent = "" if found or cut or missing else " The run is not good, and does not say why."
+    return f"Of {expected} requests of {names}: {parts}.{stray}{cut}{silent} {_first(found)}".rstrip()
 
 
 def _first(found: Sequence[Trouble]) -> str:
@@ -183,9 +191,9 @@ def _bytes(op: Op, ops: Sequence[Op]) -> str:
 def _times(op: Op) -> str:
     """Compare the first transfer with the usual one; nothing on emulated GPUs."""
     usual = next((phase.took_ns for phase in op.phases if phase.name == "transfer"), None)
-    if usual is None or op.first_ns is None:
+    if usual is None:
         return ""
-    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.moved > 1 else ""
+    first = f"; the first after connecting took {format_ns(op.first_ns)}" if op.first_ns and op.moved > 1 else ""
     return f"{op.name.capitalize()}: a request was moved in {format_ns(usual.median)}{' (median)' if op.moved > 1 else ''}{first}."
 
 
@@ -204,5 +212,5 @@ def _and(words: Sequence[str]) -> str:
 
 KNOWN = frozenset(
     {"schema_", "op", "request", "batch", "status", "transport", "emulated", "prefill_ranks", "decode_ranks", "pairs",
-     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "findings", "failure", "wire"}
+     "descriptors", "posted_descriptors", "logical_bytes", "padded_bytes", "wire_bytes", "pieces", "findings", "failure", "wire"}
 )  # fmt: skip

@@ -28,7 +28,9 @@ _DTYPES = {"bf16": 2, "fp8": 1}
 @click.option("--isl", type=click.IntRange(1), default=1024, show_default=True, help="Tokens of a prompt.")
 @click.option("--cached", type=click.IntRange(0), default=0, help="Tokens that decode has already, whole blocks.")
 @click.option("--requests", type=click.IntRange(1, 100_000), default=4, show_default=True, help="How many prompts.")
-@click.option("--op", type=click.Choice(["push", "pull", "both"]), help="[default: all that the transport can do]")
+@click.option(
+    "--op", type=click.Choice(["push", "pull", "both", "handoff"]), help="[default: all that the transport can do]"
+)
 @click.option("--transport", help="nixl:UCX, copy, ucx (push only), ...  [default: what the settings select]")
 @click.option(
     "--config", type=click.Path(path_type=Path), help="TensorRT-LLM engine YAML with cache_transceiver_config."

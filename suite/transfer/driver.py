@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from suite.transfer.metrics import RankRecord
     from suite.transfer.record import Failure, Op
     from suite.transfer.resources import Requested, Resources
+    from suite.transfer.serving.files import Files
     from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
 
@@ -44,6 +45,7 @@ class Plan:
     deadline_s: float  # for each phase of a request
     server: str = SERVER
     manner: Manner | None = None  # of two servers; None: one request after the other
+    files: Files | None = None  # of a handoff
 
 
 @dataclass
@@ -59,6 +61,7 @@ class OpResult:
     ranks: list[RankRecord] = field(default_factory=list)  # one for each request and rank
     stray: list[str] = field(default_factory=list)  # wrong bytes of no request
     evidence: list[dict[str, Any]] = field(default_factory=list)  # of each rank that posted
+    files: dict[str, Any] | None = None  # of a handoff: how they were opened, and why so
     failure: Failure | None = None
     lost: list[str] = field(default_factory=list)  # ranks whose server was started again
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from suite.errors import BadInput, Missing
+from suite.errors import BadInput
 from suite.settings.cache_transceiver import read_engine_config
 from suite.settings.engine_yaml import shown_path
 from suite.settings.nixl_backends import PREFIX
-from suite.transfer import record
 from suite.transfer.resources import ops_of
-from suite.transfer.selection import HANDOFF, selected
+from suite.transfer.selection import selected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +48,6 @@ def chosen(
             f"--op {op}, but {can} ({'; '.join(map(str, found.methods))})",
             f"leave out --op, or enable a backend that can: {PREFIX}UCX=true for push and pull",
         )
-    _refuse_handoff_of_another_version(found.methods, able)
     pairs = list(zip(found.methods, runs, strict=True))
     return able, {
         "selection": [_told(method, ops) for method, (_, ops) in pairs],
@@ -67,22 +65,6 @@ def _ops(method: Method, op: str | None, *, on_devices: bool) -> list[str]:
     if method.role == "files":
         return [one for one in method.ops if one in wanted]
     return ops_of(method.transport, op, on_devices=on_devices)
-
-
-def _refuse_handoff_of_another_version(methods: Sequence[Method], able: Sequence[Run]) -> None:
-    known = get_args(record.Op)
-    stuck = [transport for transport, ops in able if not set(ops) <= set(known)]
-    if not stuck:
-        return
-    others = [method.transport for method in methods if method.role != "files"]
-    raise Missing(
-        "no-handoff",
-        f"{stuck[0]} moves files, and this version of kvgauge transfer cannot do the op {HANDOFF} yet "
-        f"({'; '.join(str(method) for method in methods if method.transport in stuck)})",
-        f"--op push, pull or both moves by {' and '.join(others)} alone"
-        if others
-        else f"{PREFIX}UCX=true enables a backend that moves between workers",
-    )
 
 
 def _line(method: Method, ops: Sequence[str], op: str | None) -> str:

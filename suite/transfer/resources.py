@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 _PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 _USED = 0.85  # of what is free: the rest is for pieces that are compared, and for everybody else
 _SLACK_BYTES = 256 << 20  # of an emulated device, beside the region: what UCX stages in it
-_OPS: Mapping[str, Sequence[str]] = MappingProxyType({"push": ["push"], "pull": ["pull"], "both": ["push", "pull"]})
+_OPS: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"push": ["push"], "pull": ["pull"], "both": ["push", "pull"], "handoff": ["handoff"]}
+)
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,19 @@ def ops_of(transport: str, asked: str | None, *, on_devices: bool) -> list[str]:
     """Return the ops to run: what was asked for, or all that the transport can do between such memory."""
     traits = base.load(transport).traits
     kind = "cuda" if on_devices else "host"
-    possible = [op for op in _OPS["both"] if POSTED[op] in traits.ops and (kind, kind) in traits.memory]
+    possible = [op for op in POSTED if _can(traits, op, kind)]
     wanted = _OPS[asked] if asked else possible
     if not wanted or set(wanted) - set(possible):
-        lacking = " or ".join(op for op in wanted or _OPS["both"] if op not in possible)
+        lacking = " or ".join(op for op in wanted or POSTED if op not in possible)
         hint = f"{transport} can {' and '.join(possible)}" if possible else "take nixl:UCX, ucx or copy"
         raise BadInput("cannot-do-op", f"{transport} cannot {lacking} between {kind} memory of two ranks", hint)
     return list(wanted)
+
+
+def _can(traits: base.Traits, op: str, kind: str) -> bool:
+    if op == "handoff":
+        return {base.Op.STORE, base.Op.FETCH} <= traits.ops and (kind, "file") in traits.memory
+    return POSTED[op] in traits.ops and (kind, kind) in traits.memory
 
 
 def capped(task: Task, transport: str, cap_bytes: int | None = None) -> Task:
@@ -84,7 +92,9 @@ def prepared(task: Task, transport: str, logs: Path, *, emulated_gpus: int) -> R
     chosen = base.load(transport)
     environment = _environment(task, logs, emulated_gpus)
     if lacking := chosen.missing(environment):
-        raise Missing("transport-missing", f"{transport} cannot run here: {lacking}")
+        no_driver = "libcuda" in lacking and not emulated_gpus
+        hint = "--emulated-gpus N has a driver of its own, on any machine" if no_driver else ""
+        raise Missing("transport-missing", f"{transport} cannot run here: {lacking}", hint)
     required = chosen.traits.environment
     devices = {role: index % emulated_gpus for index, role in enumerate(task.roles())} if emulated_gpus else {}
     return Resources({**environment, **required}, required, devices, bool(emulated_gpus))

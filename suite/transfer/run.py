@@ -15,6 +15,8 @@ from suite.run import folder, manifest
 from suite.run.folder import RANKS, REQUESTS
 from suite.transfer.driver import SERVER, Plan, launched, run_op
 from suite.transfer.resources import capped, prepared
+from suite.transfer.selection import HANDOFF
+from suite.transfer.serving.manner import Manner
 from suite.transfer.serving.op import run_served
 from suite.transfer.summary import summary
 from suite.world.supervisor import WorkerFailed
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from suite.transfer.driver import OpResult
     from suite.transfer.metrics import RankRecord
     from suite.transfer.record import Op, RequestRecord
-    from suite.transfer.serving.manner import Manner
     from suite.transfer.task import Task
 
 _LACKING = (
@@ -143,7 +144,7 @@ def _run_ops(
         progress(record.op, over[record.op])
 
     try:
-        with _moving(plan) as move:
+        with _moving(plan, served=HANDOFF in ops) as move:
             for op in ops:
                 results.append(move(op, say))
                 about = {"transport": plan.transport}
@@ -157,14 +158,14 @@ def _run_ops(
 
 
 @contextmanager
-def _moving(plan: Plan) -> Iterator[Callable[[Op, Callable[[RequestRecord], None]], OpResult]]:
-    """Give what runs one op: by two servers, or by one group of ranks for all ops."""
-    if plan.manner is None:
+def _moving(plan: Plan, *, served: bool) -> Iterator[Callable[[Op, Callable[[RequestRecord], None]], OpResult]]:
+    """Give what runs one op: one group of ranks for all ops, or two servers; only these do handoffs."""
+    if plan.manner is None and not served:
         with launched(plan) as ranks:
             yield partial(run_op, ranks, plan)
         return
-    epochs = count(1)
-    yield lambda op, say: run_served(plan, op, next(epochs), say)
+    manner, epochs = plan.manner or Manner(), count(1)
+    yield lambda op, say: run_served(plan, op, manner, next(epochs), say)
 
 
 def _rewrite(path: Path, records: Sequence[RequestRecord] | Sequence[RankRecord]) -> None:

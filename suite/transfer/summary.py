@@ -43,6 +43,7 @@ def summary(result: OpResult, *, emulated: bool) -> dict[str, Any]:
         "same_host_gb_per_s": None if emulated else _rate([record for record in moved if not record.pieces]),
         "checked_bytes": result.checked_bytes,
         "wires": _wires(result),
+        **({"files": result.files} if result.files else {}),
         "findings": _findings(result)[:_MOST_FINDINGS],
         "more_findings": max(0, len(_findings(result)) - _MOST_FINDINGS),
         "lost": result.lost,

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from suite.transfer.task import SideName, Way
     from suite.transports.base import Endpoint, Transfer
 
-POSTED: Mapping[str, base.Op] = {"push": base.Op.WRITE, "pull": base.Op.READ}
-INITIATOR: Mapping[str, SideName] = {"push": "prefill", "pull": "decode"}
+POSTED: Mapping[str, base.Op] = {"push": base.Op.WRITE, "pull": base.Op.READ, "handoff": base.Op.FETCH}
+INITIATOR: Mapping[str, SideName] = {"push": "prefill", "pull": "decode", "handoff": "decode"}
 
 
 @runtime_checkable
@@ -75,7 +75,7 @@ class RankServer:
         if isinstance(self._region, _OnDevice):
             self._region.make_current()
         with self._timed("open"):
-            self._endpoint = chosen.open(agent, {}, "initiator" if self._initiates else "target")
+            self._endpoint = chosen.open(agent, self._settings(transport), "initiator" if self._initiates else "target")
         with self._timed("register"):
             self._endpoint.register(self._region)
         with self._timed("metadata"):
@@ -139,6 +139,11 @@ class RankServer:
             return {"evidence": None}
         found = self._endpoint.evidence(POSTED[self._op], (min(self._sizes), max(self._sizes)))
         return {"evidence": asdict(found)}
+
+    def _settings(self, transport: str) -> dict[str, str]:
+        """Return what the back end is told: nothing, its defaults are what is looked at."""
+        del transport
+        return {}
 
     @property
     def _initiates(self) -> bool:

@@ -114,11 +114,22 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is under way: who was asked, until when it is waited for, and who has answered what."""
+
+    roles: tuple[str, ...]
+    deadline: float  # time.monotonic
+    patience_s: float
+    answers: dict[str, Any]
+
+
 class Group:
     """The workers of one launch; a context manager that leaves none behind."""
 
     def __init__(self, specs: Sequence[WorkerSpec]) -> None:
         self._workers: dict[str, _Worker] = {}
+        self._asked = _Asked((), 0.0, 0.0, {})
         try:
             for spec in specs:
                 self._workers[spec.role] = _Worker(spec)
@@ -149,27 +160,45 @@ class Group:
         worker that dies, answers with an error, or has not answered after
         `deadline_s`.
         """
+        self.send(questions, deadline_s)
+        while (answers := self.collect(phase, deadline_s)) is None:
+            pass
+        return answers
+
+    def send(self, questions: Mapping[str, tuple[str, Mapping[str, Json]]], deadline_s: float) -> None:
+        """Put a question to each of several workers, and return; `collect` has the answers."""
         for role, (verb, arguments) in questions.items():
-            with suppress(ChannelClosed):  # its death is found below, with its reason
+            with suppress(ChannelClosed):  # its death is found by `collect`, with its reason
                 self._workers[role].channel.send({"do": verb, "with": dict(arguments)})
-        answers: dict[str, Any] = {}
-        deadline = time.monotonic() + deadline_s
+        self._asked = _Asked(tuple(questions), time.monotonic() + deadline_s, deadline_s, {})
+
+    def collect(self, phase: str, wait_s: float) -> dict[str, Any] | None:
+        """Return role -> answer if all that `send` has asked answer within `wait_s`, else None: ask again.
+
+        Raises `WorkerFailed` as `ask` does, at the deadline that `send` was given.
+        """
+        asked = self._asked
+        until = time.monotonic() + wait_s
         with selectors.DefaultSelector() as selector:
             for worker in self._workers.values():  # also those not asked: their death is news too
                 selector.register(worker.channel, selectors.EVENT_READ, worker)
-            while len(answers) < len(questions):
-                left = deadline - time.monotonic()
-                ready = selector.select(left) if left > 0 else []
-                if not ready:
-                    raise self._late([role for role in questions if role not in answers], phase, deadline_s)
+            while len(asked.answers) < len(asked.roles):
+                now = time.monotonic()
+                ready = selector.select(max(0.0, min(until, asked.deadline) - now))
+                if not ready and now >= asked.deadline:
+                    raise self._late(
+                        [role for role in asked.roles if role not in asked.answers], phase, asked.patience_s
+                    )
+                if not ready and now >= until:
+                    return None
                 for key, _ in ready:
                     role, answer = self._hear(key.data, phase)
                     if answer is None:
                         continue
-                    if role not in questions or role in answers:
+                    if role not in asked.roles or role in asked.answers:
                         raise WorkerFailed(role, phase, "answered without being asked")
-                    answers[role] = answer.get("ok")
-        return answers
+                    asked.answers[role] = answer.get("ok")
+        return asked.answers
 
     def _hear(self, worker: _Worker, phase: str) -> tuple[str, dict[str, Json] | None]:
         role = worker.spec.role

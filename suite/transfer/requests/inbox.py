@@ -80,7 +80,8 @@ class Inbox:
 
     def _next(self, message: Message) -> tuple[Inbox, Message]:
         if message.incarnation != self.heard:
-            raise refused(self.peer, "incarnation", f"{message.incarnation}; the session is with {self.heard}")
+            session = f"the session is with {self.heard}" if self.heard else "nobody has greeted yet"
+            raise refused(self.peer, "incarnation", f"{message.incarnation}; {session}")
         if message.sequence != self.sequence:
             raise refused(self.peer, "sequence", f"{message.sequence}; {self.sequence} is next")
         return replace(self, sequence=self.sequence + 1), message

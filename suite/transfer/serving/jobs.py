@@ -99,7 +99,6 @@ class Job:
         except KvgaugeError as error:
             self.running.remove(piece)
             yield self._failed(piece, error)
-            yield self._failed(piece, error)
 
     def _done(self, piece: PieceJob) -> Iterator[Report]:
         arrived = _clock()

@@ -29,17 +29,21 @@ class Link:
         self.closed = ""  # why nothing more comes
 
     def send(self, data: bytes) -> None:
-        """Send a message, now or in the next `take`; `TransferFailed` for a peer that has long not read."""
+        """Send a message, now or in the next `take`; `TransferFailed` for a peer that has long not read.
+
+        What is sent when the connection is closed goes nowhere: `closed` says why.
+        """
+        if self.closed:
+            return
         if len(self._unsent) + len(data) > _MOST_UNSENT:
             raise TransferFailed("peer-does-not-read", f"{self._peer} has left {len(self._unsent)} bytes unread")
         self._unsent += _LENGTH.pack(len(data)) + data
         self._flush()
 
     def take(self) -> list[bytes]:
-        """Return the messages that are there; after a length that cannot be, none ever again."""
+        """Return the messages that are there, also those before the end; after a length that cannot be, none ever again."""
         self._flush()
-        if not self.closed:
-            self._fill()
+        end = "" if self.closed else self._fill()
         found = []
         while not self.closed and len(self._unread) >= _LENGTH.size:
             (length,) = _LENGTH.unpack_from(self._unread)
@@ -50,12 +54,15 @@ class Link:
                 break
             found.append(bytes(self._unread[_LENGTH.size : _LENGTH.size + length]))
             del self._unread[: _LENGTH.size + length]
+        if end and not self.closed:
+            self.close(f"{end}, {len(self._unread)} bytes into a message" if self._unread else end)
         return found
 
     def close(self, why: str = "closed here") -> None:
         """End the connection."""
         self.closed = self.closed or why
         self._unread.clear()
+        self._unsent.clear()
         self._socket.close()
 
     def _flush(self) -> None:
@@ -63,19 +70,19 @@ class Link:
             while self._unsent and not self.closed:
                 del self._unsent[: self._socket.send(self._unsent)]
 
-    def _fill(self) -> None:
+    def _fill(self) -> str:
+        """Read what is there, up to a largest message; return why nothing more comes, or nothing."""
         while len(self._unread) <= MAX_MESSAGE + _LENGTH.size:
             try:
                 data = self._socket.recv(_READ)
             except BlockingIOError:
-                return
+                return ""
             except OSError as error:
-                self.close(f"{self._peer}: {error}")
-                return
+                return f"the connection to {self._peer} broke: {error.strerror}"
             if not data:
-                self.closed = f"{self._peer} has closed the connection"
-                return
+                return f"{self._peer} has closed the connection"
             self._unread += data
+        return ""
 
 
 def connected(names: tuple[str, str]) -> tuple[Link, Link]:

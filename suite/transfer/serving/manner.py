@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from suite.transfer.requests.request import Patience
 
-SEAT = "suite.transfer.serving.seat:Seat"
 _MINUTE_NS = 60 * 10**9
 _PATIENT = Patience(waiting_ns=_MINUTE_NS, allocated_ns=_MINUTE_NS, transferring_ns=_MINUTE_NS)
 
@@ -21,4 +20,4 @@ class Manner:
     patience: Patience = _PATIENT
     doubt_ns: int = 5 * 10**9  # in doubt for longer: the server that posts is killed
     restarts: int = 3  # of both servers together
-    server: str = SEAT
+    server: str | None = None  # of each rank; None: what the op needs

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from suite.kv import reshard
 from suite.transfer.batch import failure_of
 from suite.transfer.driver import OpResult
 from suite.transfer.metrics import RankRecord
-from suite.transfer.record import Failure, RequestRecord
+from suite.transfer.record import SERVING, Failure, RequestRecord
 from suite.transfer.requests.request import State
-from suite.transfer.serving.manner import Manner
+from suite.transfer.selection import HANDOFF
+from suite.transfer.serving.files import files_for
 from suite.transfer.serving.service import Service, TooManyRestarts
 from suite.transfer.task import SIDES, seat_of
 from suite.world.supervisor import WorkerFailed
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from suite.transfer.driver import Plan
     from suite.transfer.record import Op, Status
+    from suite.transfer.serving.manner import Manner
     from suite.transfer.serving.server import Note
     from suite.transfer.task import SideName
 
@@ -29,8 +32,21 @@ _SHOWN = 20
 Notes = dict["SideName", "Note"]
 
 
-def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
-    """Serve all requests; `say` gets each record when its request is over on both sides."""
+def run_served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
+    """Serve all requests; `say` gets each record when its request is over on both sides.
+
+    A handoff has its files in the run folder until it is over.
+    """
+    if op != HANDOFF:
+        return _served(plan, op, manner, epoch, say)
+    with files_for(plan.task, plan.logs, layers_each=manner.layers_each) as files:
+        result = _served(replace(plan, files=files), op, manner, epoch, say)
+    told = files.as_json()
+    result.files = {name: told[name] for name in ("nbytes", "direct", "why", "filesystem")}
+    return result
+
+
+def _served(plan: Plan, op: Op, manner: Manner, epoch: int, say: Callable[[RequestRecord], None]) -> OpResult:
     result = OpResult(op)
     told: set[int] = set()
     service: Service | None = None
@@ -41,12 +57,13 @@ def run_served(plan: Plan, op: Op, epoch: int, say: Callable[[RequestRecord], No
         say(result.records[-1])
 
     try:
-        with Service(plan, op, plan.manner or Manner(), epoch) as service:
+        with Service(plan, op, manner, epoch) as service:
             for number in service.serve(range(plan.task.requests)):
                 tell(number)
             result.ranks = list(_ranks(service))
             result.lost = [f"{lost.role}: {lost.reason}" for lost in service.lost]
             _finish(service, result)
+            _log_refusals(service)
     except (WorkerFailed, TooManyRestarts) as lost:
         result.failure = failure_of(lost.failed if isinstance(lost, TooManyRestarts) else lost)
         for number in sorted(set(range(plan.task.requests)) - told):
@@ -73,12 +90,20 @@ def _finish(service: Service, result: OpResult) -> None:
         result.evidence += ranks.close()
 
 
+def _log_refusals(service: Service) -> None:
+    """Keep what a server did not accept: after a cancel or a loss some words always come too late."""
+    for side, server in service.servers.items():
+        if server.refusals:
+            path = service.plan.logs / f"{service.op}-{side}.refused.log"
+            path.write_text("".join(f"{line}\n" for line in server.refusals), "utf-8")
+
+
 def _ranks(service: Service) -> Iterator[RankRecord]:
     """Yield what each rank measured of each request: sums over its pieces, the transmission from first to last."""
     task = service.plan.task
     for server in service.servers.values():
         for name, note in server.notes.items():
-            agreed = server.ledger.lives[name].request.agreed
+            agreed = server.life(name).request.agreed
             for role in task.ranks_of(server.side, int(name[1:])):
                 shares = [
                     pieces for pair, pieces in agreed.items() if pair[SIDES.index(server.side)] == seat_of(role)[1]
@@ -148,21 +173,23 @@ def _why(service: Service, notes: Notes) -> Failure:
         default=(SIDES[1], notes["decode"]),
     )
     detail = "\n".join(str(lost) for lost in service.lost)[:2000]
-    return Failure(role=side, phase="serve", reason=note.reason[:2000] or "its ranks were lost", detail=detail)
+    return Failure(role=side, phase=SERVING, reason=note.reason[:2000] or "its ranks were lost", detail=detail)
 
 
 def _moved(service: Service, name: str, notes: Notes) -> dict[str, Any]:
     """Return the numbers of a request: sums over its pieces, and the times of its slowest rank."""
     done = [report for note in notes.values() for reports in note.moved.values() for report in reports]
     by_rank = [reports for note in notes.values() for reports in note.moved.values()]
-    since = [server.ledger.lives[name].since for server in service.servers.values()]
+    stored = max(note.store_ns for note in notes.values())
+    since = [server.life(name).since for server in service.servers.values()]
     return {
         "descriptors": sum(report["moved"][1] for report in done),
         "posted_descriptors": sum(report["posted_descriptors"] for report in done),
         "wire_bytes": sum(report["moved"][0] for report in done),
         "pieces": len(done),
         "preparation_ns": max((sum(r["preparation_ns"] for r in reports) for reports in by_rank), default=0),
-        "transmission_ns": max((_span(reports) for reports in by_rank), default=0),
+        "transmission_ns": stored + max((_span(reports) for reports in by_rank), default=0),
+        "store_ns": stored,
         "queue_ns": max(times.get(State.ALLOCATED, 0) - times.get(State.WAITING, 0) for times in since)
         if all(State.ALLOCATED in times for times in since)
         else 0,

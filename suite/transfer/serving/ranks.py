@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.transfer.serving.manner import SEAT
 from suite.transfer.serving.server import roles_of
 from suite.world.supervisor import Group, WorkerSpec
 
@@ -17,15 +16,19 @@ if TYPE_CHECKING:
     from suite.transfer.record import Op
     from suite.transfer.task import SideName
 
+SEAT = "suite.transfer.serving.seat:Seat"
+FILE_SEAT = "suite.transfer.serving.file_seat:FileSeat"
+
 
 class SideRanks:
     """One life of a server's ranks: `generation` tells it from earlier ones."""
 
-    def __init__(self, plan: Plan, side: SideName, op: Op, generation: int, server: str = SEAT) -> None:
+    def __init__(self, plan: Plan, side: SideName, op: Op, generation: int, server: str | None = None) -> None:
         self.roles = roles_of(plan.task, side)
         self.agents = {role: f"{op}-{role}-{generation}" for role in self.roles}
         self._plan, self._op = plan, op
         cores = sorted(os.sched_getaffinity(0))
+        server = server or (FILE_SEAT if plan.files else SEAT)
         self._group = Group([self._worker(role, server, generation, cores) for role in self.roles])
         self.known: dict[str, dict[str, Any]] = {}  # what peers need of each rank
         self.register_ns: list[int] = []
@@ -36,13 +39,22 @@ class SideRanks:
         questions = {role: (phase, told) for role, told in arguments.items()}
         return self._group.ask(phase, questions, self._plan.deadline_s)
 
+    def send(self, phase: str, arguments: Mapping[str, Mapping[str, Any]]) -> None:
+        """Ask as `ask` does, and return before the answers are there."""
+        self._group.send({role: (phase, told) for role, told in arguments.items()}, self._plan.deadline_s)
+
+    def collect(self, phase: str, wait_s: float) -> dict[str, Any] | None:
+        """Return the answers to what was sent, or None if they are not all there within `wait_s`. Raises `WorkerFailed`."""
+        return self._group.collect(phase, wait_s)
+
     def begin(self, epoch: int, layers_each: int, pace_ns: int) -> None:
         """Make and paint every rank's region, and open its endpoint."""
         task, devices = self._plan.task.as_json(), self._plan.resources.devices
         begun = self.ask("begin", {role: {"task": task, "device": devices.get(role)} for role in self.roles})
-        told = {
-            role: {"agent": self.agents[role], "transport": self._plan.transport, "op": self._op} for role in self.roles
-        }
+        common: dict[str, Any] = {"transport": self._plan.transport, "op": self._op}
+        if self._plan.files:
+            common["files"] = self._plan.files.as_json()
+        told = {role: {"agent": self.agents[role], **common} for role in self.roles}
         opened = self.ask("open", told)
         manner = {"epoch": epoch, "layers_each": layers_each, "pace_ns": pace_ns}
         self.ask("blank", {role: {**manner} for role in self.roles})

@@ -64,8 +64,13 @@ class Rooms:
         for kind, count in enumerate(self.need(request)):
             start, stop = ends[kind] - self.kinds[kind], ends[kind]
             mine, at = blocks[at : at + count], at + count
-            if len(mine) < count or any(not start <= block < stop for block in mine):
-                raise BadInput("other-pool", f"blocks {list(mine)[:5]} are not of pool {kind} ({start} to {stop - 1})")
+            if len(mine) < count:
+                raise BadInput("other-pool", f"{len(blocks)} blocks; the request needs {sum(self.need(request))}")
+            foreign = [block for block in mine if not start <= block < stop]
+            if foreign:
+                raise BadInput(
+                    "other-pool", f"blocks: {foreign[0]} is not of pool {kind}, which has {start} to {stop - 1}"
+                )
             if count:
                 group = self.task.model.groups[kind % len(self.task.model.groups)]
                 found[group.name] = [block - start for block in mine]

@@ -21,8 +21,11 @@ from suite.transfer.workers import POSTED, RankServer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from suite.kv.plan import Plan
     from suite.transfer.serving.jobs import Report
     from suite.transfer.serving.rooms import Table
+    from suite.transfer.task import Way
+    from suite.transports.base import Transfer
 
 _clock = time.perf_counter_ns
 
@@ -86,8 +89,7 @@ class Seat(RankServer):
             for index, (stretch, kept) in enumerate(shares.pieces(self._task, way, self._layers_each)):
                 start = _clock()
                 plan = self._joined(replace(way, pairs=kept), tables)
-                tag = self._mark(request, index)
-                transfer = self._endpoint.prepare(POSTED[self._op], plan, self._agent(way), tag.encode())
+                transfer = self._transfer(way, plan, self._mark(request, index))
                 took = _clock() - start
                 self._note_sizes(plan)
                 job.waiting.append(
@@ -95,6 +97,10 @@ class Seat(RankServer):
                 )
         job.ordered_at = _clock()
         return iter(())
+
+    def _transfer(self, way: Way, plan: Plan, mark: str) -> Transfer:
+        """Prepare a piece; the peer is told `mark` when it is there."""
+        return self._endpoint.prepare(POSTED[self._op], plan, self._agent(way), mark.encode())
 
     def _do_cancel(self, request: int, pairs: Sequence[Sequence[int]]) -> Iterator[Report]:
         """Stop, and say so when nothing of these pairs is under way."""

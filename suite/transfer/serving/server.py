@@ -1,8 +1,10 @@
 """One server, prefill or decode: its ledger, its ranks, and its side of the talk with the other server.
 
 A turn takes what the peer has said, lets time pass, has the ranks go on, and
-follows what the ledger makes of all that. It raises `WorkerFailed` when a rank
-is lost; what becomes of the server then is decided in `service`.
+follows what the ledger makes of all that. It has two halves, so that a server
+whose ranks wait for those of the other does not keep it from its next turns. It
+raises `WorkerFailed` when a rank is lost; what becomes of the server then is
+decided in `service`.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from suite.transfer.requests.events import (
     Stopped,
 )
 from suite.transfer.requests.inbox import Inbox, Outbox
-from suite.transfer.requests.messages import Announcement, Hello
+from suite.transfer.requests.messages import Announcement, Hello, refused
 from suite.transfer.requests.request import UNDER_WAY, Request, State
 from suite.transfer.requests.request import Side as SideOf
 from suite.transfer.requests.translate import answers_for_unknown, body_of, event_of
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from suite.transfer.requests.events import Event
     from suite.transfer.requests.ledger import Ledger, Turn
     from suite.transfer.requests.messages import Body
+    from suite.transfer.requests.request import Life
     from suite.transfer.requests.translate import Said
     from suite.transfer.serving.link import Link
     from suite.transfer.serving.ranks import SideRanks
@@ -61,6 +64,7 @@ class Note:
     lost: bool = False  # the ranks that held it are gone
     compared_bytes: int = 0
     check_ns: int = 0
+    store_ns: int = 0  # of a handoff: the slowest rank's
     findings: list[tuple[str, dict[str, Any]]] = field(default_factory=list)  # (role, finding)
     moved: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))  # role -> its "done"s
 
@@ -74,6 +78,7 @@ class Server:
         self._other: SideName = SIDES[1 - SIDES.index(side)]
         self._rooms = {name: Rooms(task, name) for name in SIDES}
         self.ledger = ledger
+        self.past: dict[str, Life] = {}  # of requests that are over on both sides
         self.notes: dict[str, Note] = {}
         self.refusals: list[str] = []
         self._orders: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -89,7 +94,9 @@ class Server:
         self._announced: dict[str, tuple[int, ...]] = {}  # the peer's blocks
         self._readying: dict[str, tuple[Announce, set[str]]] = {}  # what is announced when these roles have computed
         self._after: list[tuple[str, Announce]] = []  # what is announced when the ranks have made room
+        self._room_made: list[tuple[str, Announce]] = []  # of it: what they make room for in this turn
         self._orders.clear()
+        self._in_turn = False  # the ranks are asked, and have not all answered
 
     def attach(self, ranks: SideRanks, link: Link) -> None:
         """Use these ranks and this connection from now on; decode greets first."""
@@ -99,7 +106,7 @@ class Server:
     def connect(self, link: Link) -> None:
         """Begin a session over a new connection."""
         self.link = link
-        self._speaks = False
+        self._speaks = self._cut = False
         if self.side == "decode":
             self._greet(None)
 
@@ -112,26 +119,44 @@ class Server:
         if self._speaks and self.inbox.heard and not request.posts:
             self.give(request.name, PeerReady(self.inbox.heard), at_ns)
 
-    def turn(self, at_ns: int, slice_ns: int) -> None:
-        """Go on for a while; raises `WorkerFailed` for a rank that is lost."""
+    def begin_turn(self, at_ns: int, slice_ns: int) -> None:
+        """Take what the peer has said, let time pass, and have the ranks go on for a while, if they do not already."""
+        if self._in_turn:
+            return
+        self._in_turn = True
         for data in self.link.take():
             self._receive(data, at_ns)
+        if self.link.closed and not self._cut:
+            self._cut = True
+            # however many refusals there are already
+            self.refusals.append(f"nothing more is heard of {self._other}: {self.link.closed}")
         self._follow(books.tick(self.ledger, at_ns), at_ns)
         orders, self._orders = self._orders, defaultdict(list)
-        after, self._after = self._after, []
-        answers = self.ranks.ask(
+        self._room_made, self._after = self._after, []
+        self.ranks.send(
             "turn", {role: {"orders": orders.get(role, []), "slice_ns": slice_ns} for role in self.ranks.roles}
         )
-        for name, action in after:
+
+    def end_turn(self, at_ns: int, wait_s: float) -> None:
+        """Hear what the ranks have to tell, if all have within `wait_s`; raises `WorkerFailed` for one that is lost."""
+        answers = self.ranks.collect("turn", wait_s) if self._in_turn else {}
+        if answers is None:
+            return
+        self._in_turn = False
+        for name, action in self._room_made:
             self._announce(name, action)
         for role, reports in answers.items():
             for report in reports:
                 self._reported(role, report, at_ns)
 
+    def leave_turn(self) -> None:
+        """Wait for no answer any more: the ranks are gone."""
+        self._in_turn = False
+
     @property
     def idle(self) -> bool:
         """Whether the ranks have been given every order."""
-        return not any(self._orders.values())
+        return not any(self._orders.values()) and not self._in_turn
 
     def give(self, name: str, event: Event, at_ns: int) -> None:
         """Give an event to a request."""
@@ -152,16 +177,27 @@ class Server:
 
     def over(self, name: str) -> bool:
         """Tell whether a request has ended, was checked, and holds no block."""
+        if name in self.past:
+            return True
         life, note = self.ledger.lives[name], self.notes[name]
         if life.state in UNDER_WAY or life.state is State.IN_DOUBT or life.blocks:
             return False
         return note.checked or note.outcome is not State.COMPLETE
 
+    def forget(self, name: str) -> None:
+        """Let a request go that is over on both sides: every event is given to all that the ledger has."""
+        self.past[name] = self.ledger.lives[name]
+        self.ledger = books.forget(self.ledger, name)
+
+    def life(self, name: str) -> Life:
+        """Return the life of a request, also of one that is long over."""
+        return self.past.get(name) or self.ledger.lives[name]
+
     # -------------------------------------------------------------- following
 
-    def _follow(self, turn: Turn, at_ns: int) -> None:
+    def _follow(self, turn: Turn, at_ns: int, said_by: str = "") -> None:
         self.ledger = turn.ledger
-        self._log(turn.refused)
+        self._log(f"{said_by}{why}" for why in turn.refused)
         for name in [name for name in self._held if not self.ledger.lives[name].blocks]:
             self._held.discard(name)
             self._order_all(name, {"do": "forget" if self.notes[name].outcome is State.COMPLETE else "wipe"})
@@ -217,7 +253,7 @@ class Server:
 
     def _reported(self, role: str, report: Mapping[str, Any], at_ns: int) -> None:
         name = f"r{report['request']}"
-        life, note = self.ledger.lives[name], self.notes[name]
+        life, note = self.life(name), self.notes[name]
         ours = life.request.incarnation
         match report["kind"]:
             case "posted":
@@ -234,6 +270,7 @@ class Server:
             case "noticed":
                 self.give(name, Noticed(Pair(*report["pair"]), str(life.peer)), at_ns)
             case "computed":
+                note.store_ns = max(note.store_ns, report.get("store_ns", 0))
                 self._computed(name, role)
             case "checked":
                 self._checked(name, role, report, at_ns)
@@ -266,31 +303,45 @@ class Server:
 
     def _receive(self, data: bytes, at_ns: int) -> None:
         try:
-            before = self.inbox.heard
-            self.inbox, message = self.inbox.open(data)
-        except TransferFailed as refused:
-            self._log([refused.message])
+            inbox, message = self.inbox.open(data)
+            if isinstance(message.body, Hello):
+                self._agrees(message.body)
+        except TransferFailed as refusal:
+            self._log([refusal.message])
             return
+        before, self.inbox = self.inbox.heard, inbox
         body, heard = message.body, message.incarnation
         if isinstance(body, Hello):
             self._greeted(body, before, heard, at_ns)
             return
         life = self.ledger.lives.get(body.request)
         if life is None:
+            self._log(
+                [f"message of {self._other!r}: {body.kind} for request {body.request!r}, which is not known here"]
+            )
             for answer in answers_for_unknown(body):
                 self._send(answer)
             return
         event = event_of(body, heard, life.request, self._peer_pool)
         if isinstance(body, Announcement) and isinstance(event, PeerReady):
             event = self._heard_blocks(body, event)
-        self.give(body.request, event, at_ns)
+        turn = books.handle(self.ledger, body.request, event, at_ns)
+        self._follow(turn, at_ns, said_by=f"message of {self._other!r}: ")
+
+    def _agrees(self, body: Hello) -> None:
+        """Raise `TransferFailed` for a peer that has other ranks or another pool than the task says."""
+        ranks, blocks = self._task.side(self._other).parallel.size, sum(self._rooms[self._other].kinds)
+        if (body.ranks, body.pool_blocks) != (ranks, blocks):
+            told = f"{body.ranks} ranks and {body.pool_blocks} blocks; the task has {ranks} and {blocks}"
+            raise refused(self._other, "hello", told)
 
     def _heard_blocks(self, body: Announcement, event: PeerReady) -> PeerReady | Disagreed:
         try:
             self._rooms[self._other].table(_number(body.request), body.blocks)
         except BadInput as error:
             return Disagreed(f"announcement of {self._other}: {error.message}")
-        self._announced[body.request] = tuple(body.blocks)
+        if self.ledger.lives[body.request].peer is None:  # a second one is refused, and must not change the first
+            self._announced[body.request] = tuple(body.blocks)
         return event
 
     def _greeted(self, body: Hello, before: str | None, heard: str, at_ns: int) -> None:
@@ -313,10 +364,17 @@ class Server:
 
     def _seal(self, body: Body, to: str | None) -> None:
         self.outbox, data = self.outbox.seal(body, to)
-        self.link.send(data)
+        try:
+            self.link.send(data)
+        except TransferFailed as failed:  # the peer's fault, and no reason to stop: the next turn says it
+            self.link.close(failed.message)
 
-    def _log(self, refused: Iterable[str]) -> None:
-        self.refusals += list(refused)[: _MOST_REFUSALS - len(self.refusals)]
+    def _log(self, refusals: Iterable[str]) -> None:
+        for why in refusals:
+            if len(self.refusals) < _MOST_REFUSALS:
+                self.refusals.append(why)
+            elif len(self.refusals) == _MOST_REFUSALS:
+                self.refusals.append(f"more than {_MOST_REFUSALS} were refused; the others are not listed")
 
 
 def _number(name: str) -> int:

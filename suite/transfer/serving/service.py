@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from suite.transfer.task import SideName
 
 _SLICE_NS = 2_000_000
+_WAIT_S = 0.01  # for the ranks of one server, before the other may take its next turn
 _clock = time.perf_counter_ns
 
 
@@ -52,6 +53,7 @@ class Service:
         self.plan, self.op, self.manner, self._epoch = plan, op, manner, epoch
         self._token = secrets.token_hex(16)
         self._generation = 0
+        self._linked = False
         self._dead: set[str] = set()  # incarnations whose processes are reaped
         self.ranks: dict[SideName, SideRanks] = {}
         self.lost: list[WorkerFailed] = []
@@ -74,8 +76,8 @@ class Service:
         """Kill all workers of both servers."""
         for ranks in self.ranks.values():
             ranks.kill()
-        for server in self.servers.values():
-            if hasattr(server, "link"):
+        if self._linked:
+            for server in self.servers.values():
                 server.link.close()
 
     # ------------------------------------------------------------------- serving
@@ -96,7 +98,7 @@ class Service:
                 sum(Rooms(self.plan.task, other).need(number)),
                 shares,
                 self.manner.patience,
-                needs_notice=True,
+                needs_notice=self.plan.files is None,  # storage notifies nobody
             )
             server.submit(request, now)
 
@@ -106,13 +108,18 @@ class Service:
 
     def turn(self) -> None:
         """Let both servers go on; a server whose rank is lost starts again."""
+        for server in self.servers.values():
+            server.begin_turn(_clock(), _SLICE_NS)
         for side in SIDES:
-            try:
-                self.servers[side].turn(_clock(), _SLICE_NS)
-            except WorkerFailed as failed:
-                self.restart(side, failed)
+            self._end_turn(side, _WAIT_S)
         self._prove()
         self._end_doubt()
+
+    def _end_turn(self, side: SideName, wait_s: float) -> None:
+        try:
+            self.servers[side].end_turn(_clock(), wait_s)
+        except WorkerFailed as failed:
+            self.restart(side, failed)
 
     def over(self, number: int) -> bool:
         """Tell whether a request has ended on both sides, and all of its blocks are back."""
@@ -129,6 +136,8 @@ class Service:
             self.turn()
             for number in [number for number in under_way if self.over(number)]:
                 under_way.remove(number)
+                for server in self.servers.values():
+                    server.forget(f"r{number}")
                 yield number
         self.settle()
 
@@ -141,23 +150,42 @@ class Service:
     # ----------------------------------------------------------------- restarting
 
     def restart(self, side: SideName, failed: WorkerFailed | None = None) -> None:
-        """Kill a server's ranks and start it again; all that it had under way fails."""
-        server = self.servers[side]
+        """Kill a server's ranks and start it again; all that it had under way fails.
+
+        The other server's ranks end their turn, in which one of them may be lost as well.
+        """
+        lost: dict[SideName, WorkerFailed | None] = {side: failed}
+        self._reap(side)
+        other = SIDES[1 - SIDES.index(side)]
+        try:
+            self.servers[other].end_turn(_clock(), self.plan.deadline_s)  # nobody waits for the dead
+        except WorkerFailed as also:
+            lost[other] = also
+            self._reap(other)
+        for each, why in lost.items():
+            self._give_up(each, why)
+        if self._generation - len(SIDES) >= self.manner.restarts:
+            raise TooManyRestarts(failed or WorkerFailed(side, "serve", "started again too often"))
+        for each in lost:
+            self.servers[each].start(new_incarnation(time.time_ns()))
+            self._start(each)
+        self._introduce()
+
+    def _reap(self, side: SideName) -> None:
         self.ranks[side].kill()
-        self._dead.add(server.incarnation)
+        self._dead.add(self.servers[side].incarnation)
+        self.servers[side].leave_turn()
+
+    def _give_up(self, side: SideName, failed: WorkerFailed | None) -> None:
+        """Tell both servers which ranks are gone; the first is what requests are said to have ended of."""
         now = _clock()
         if failed is not None:
             self.lost.append(failed)
-        lost = [failed.role] if failed is not None else []
-        for role in [*lost, *self.ranks[side].roles]:  # the first is what requests are said to have ended of
-            for each in self.servers.values():
-                each.give_all(PeerLost(side_of(side), seat_of(role)[1]), now)
-        server.ranks_are_lost(now)
-        if self._generation - 1 > self.manner.restarts:
-            raise TooManyRestarts(failed or WorkerFailed(side, "serve", "started again too often"))
-        server.start(new_incarnation(time.time_ns()))
-        self._start(side)
-        self._introduce(side)
+        first = [failed.role] if failed is not None else []
+        for role in [*first, *self.ranks[side].roles]:
+            for server in self.servers.values():
+                server.give_all(PeerLost(side_of(side), seat_of(role)[1]), now)
+        self.servers[side].ranks_are_lost(now)
 
     def _server(self, side: SideName) -> Server:
         task = self.plan.task
@@ -169,22 +197,27 @@ class Service:
         self._generation += 1
         self.ranks[side].begin(self._epoch, self.manner.layers_each, self.manner.pace_ns)
 
-    def _introduce(self, newcomer: SideName | None = None) -> None:
+    def _introduce(self) -> None:
         """Let the ranks of both sides know each other, and the servers talk over a new connection."""
         for side in SIDES:
             self.ranks[side].meet(self.ranks[SIDES[1 - SIDES.index(side)]].known)
         links = dict(zip(SIDES, connected(SIDES), strict=True))
         for side in SIDES:
-            server = self.servers[side]
-            if newcomer is not None:
-                server.link.close()
-            server.attach(self.ranks[side], links[side])
+            if self._linked:
+                self.servers[side].link.close()
+            self.servers[side].attach(self.ranks[side], links[side])
+        self._linked = True
 
     def _prove(self) -> None:
-        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped."""
+        """Say of requests in doubt that nobody writes any more, where one of the two processes of each pair is reaped.
+
+        A file outlives the rank that wrote it: decode's own must be reaped where it fetches from one.
+        """
         for server in self.servers.values():
             for name, life in list(server.ledger.lives.items()):
                 known = {life.request.incarnation, life.peer}
+                if self.plan.files and life.request.posts:
+                    known = {life.initiator}
                 if life.state is State.IN_DOUBT and known & self._dead and life.initiator is not None:
                     server.give(name, Stopped(life.tally.writing, life.initiator), _clock())
 

@@ -43,6 +43,14 @@ def cells(found: Transfer) -> dict[str, tuple[str, ...]]:
     return {row.name: row.cells for row in found.rows}
 
 
+def test_a_request_that_never_moved_has_no_share_in_bytes_and_times(handed: Handed, transfers: Transfers) -> None:
+    lost = {"status": "cancelled", "transmission_ns": 0, "preparation_ns": 900_000_000, "wire_bytes": 1 << 40}
+    found = told(transfers([handed(0), handed(1, **lost)]))
+    assert cells(found)["Wire bytes"] == ("8 MiB",)
+    assert found.phase(found.ops[0], "prepare") == "1 ms"
+    assert found.sentences[0].startswith("Of 2 requests of push: 1 moved and right, 1 cancelled.")
+
+
 def test_a_good_run_says_so_in_one_sentence(handed: Handed, transfers: Transfers) -> None:
     found = told(transfers(both(handed)))
     assert found.sentences == (
@@ -77,6 +85,31 @@ def test_phases_of_requests_are_medians_of_their_records_the_rest_is_the_manifes
     assert [(bar.label, bar.total_ns) for bar in found.took] == [
         ("push, each rank, once", 9_500_000), ("push, each request", 3_002_000), ("push, each batch", 18_000_000),
     ]  # fmt: skip
+
+
+def test_not_to_wait_is_a_time_where_requests_are_in_flight(handed: Handed, transfers: Transfers) -> None:
+    """Else the median would be of those alone that waited. One at a time nobody waits, and there is no such phase."""
+    found = told(
+        transfers(handed(number, pieces=4, queue_ns=waited) for number, waited in enumerate((0, 0, 6_000_000)))
+    )
+    assert found.phases == ("register", "metadata", "queue", "prepare", "transfer", "check")
+    assert found.phase(found.ops[0], "queue") == "0 ns (0 ns to 6 ms)"
+    assert cells(found)["Posts of all ranks"] == ("4",)
+    assert not any("after connecting" in sentence for sentence in found.sentences), "others were in flight"
+
+
+def test_the_ops_of_each_transport_stand_apart(handed: Handed, transfers: Transfers) -> None:
+    lines = [handed(n, transport=name) for name in ("nixl:UCX", "copy") for n in range(2)]
+    path = transfers(lines, [])
+    manifest = json.loads((path / "manifest.json").read_text())
+    good = {"op": "push", "good": True, "requests": {"good": 2}, "checked_bytes": 1 << 20}
+    manifest["spec"]["then"] = [{"transport": "copy", "ops": ["push"]}]
+    manifest["ops"] = [good | {"transport": "nixl:UCX"}, good | {"transport": "copy"}]
+    found = transfer(manifest, [RequestRecord.model_validate(one) for one in lines])
+    assert [op.name for op in found.ops] == ["push by nixl:UCX", "push by copy"]
+    assert found.sentences[0].startswith("All 2 requests of push by nixl:UCX and of push by copy were moved")
+    assert dict(found.about)["Transport"] == "nixl:UCX, then copy"
+    assert found.lines[2].op == "push by copy"
 
 
 def test_what_is_on_the_wire_adds_up_and_is_drawn_once_where_it_is_the_same(
@@ -126,6 +159,36 @@ def test_wrong_bytes_are_told_even_where_they_are_of_no_request(handed: Handed, 
     sentence = told(transfers([handed(0)], [stray])).sentences[0]
     assert "Memory that belongs to no request holds wrong bytes." in sentence
     assert "all right" not in sentence
+
+
+def test_a_worker_that_is_lost_after_all_was_compared_makes_no_byte_wrong(handed: Handed, transfers: Transfers) -> None:
+    summary = {"op": "push", "good": False, "requests": {"good": 2}, "failure": FAILURE, "checked_bytes": 1 << 20}
+    data = read_report(transfers([handed(0), handed(1)], [summary]))
+    assert data.sentences[0] == (
+        "Of 2 requests of push: 2 moved and right. Decode-1 failed, in the phase move: killed by SIGKILL."
+    )
+    assert "The requests are right, but the run did not end well." in render(data)
+    silent = {"op": "push", "good": False, "requests": {"good": 2}}
+    assert (
+        "The run is not good, and does not say why." in told(transfers([handed(0), handed(1)], [silent])).sentences[0]
+    )
+
+
+def test_a_rank_that_was_replaced_and_a_request_that_was_cancelled_are_told(
+    handed: Handed, transfers: Transfers
+) -> None:
+    asked = {"role": "prefill", "phase": "serve", "reason": "its user went away", "detail": ""}
+    summary = {
+        "op": "push",
+        "good": False,
+        "requests": {"good": 1, "cancelled": 1},
+        "lost": ["decode-1: killed by SIGKILL", 7],
+    }
+    found = told(transfers([handed(0), handed(1, status="cancelled", failure=asked)], [summary]))
+    assert [(one.level, one.sentence) for one in found.troubles] == [
+        ("FAILED", "Cancelled: its user went away"),
+        ("OPEN", "push: decode-1: killed by SIGKILL; its server was started again"),
+    ]
 
 
 def test_a_run_that_was_killed_says_what_there_is_and_what_is_not(handed: Handed, transfers: Transfers) -> None:
@@ -194,16 +257,16 @@ def test_a_status_or_a_field_of_tomorrow_shows_up() -> None:
         op: str  # type: ignore[assignment]  # any word
         queue_ns: int = 0
         reason: str = ""
-        pieces: int = 1
+        stage: int = 1
 
     made = {"batch": 0, "transport": "ucx", "emulated": False, "transmission_ns": 5_000, "queue_ns": 7_000}
     records = [Later(op="handoff", request=0, status="good", **made),
-               Later(op="handoff", request=1, status="evicted", reason="the pool was full", pieces=8, **made)]  # fmt: skip
+               Later(op="handoff", request=1, status="evicted", reason="the pool was full", pieces=1, stage=8, **made)]  # fmt: skip
     found = transfer({"complete": True}, records)
     assert found.phases == ("queue", "transfer")
     assert "1 evicted" in found.sentences[0]
     assert found.troubles[0].sentence == "Evicted: the pool was full"
-    assert found.lines[1].remark == "the pool was full; pieces: 8"
+    assert found.lines[1].remark == "the pool was full; stage: 8"
     checked(render(report_data({}, [], [], transfer=found)))
 
 

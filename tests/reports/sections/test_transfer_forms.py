@@ -96,6 +96,13 @@ def test_the_page_has_each_request_as_a_row_of_csv(bad: ReportData) -> None:
     assert rows[1]["remark"] == WRONG
 
 
+def test_rows_of_a_large_run_are_cut_and_counted(good: ReportData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reports.sections.downloads.MOST_ROWS", 3)
+    [file, _] = downloads(good, summary(good))
+    assert file.about.endswith(": 3 rows")
+    assert file.remark == "the first 3 of 8 rows: the run's folder has all of them"
+
+
 def test_emulated_gpus_have_no_time_in_any_form(handed: Handed, transfers: Transfers) -> None:
     times = {"preparation_ns": 77_123_456, "transmission_ns": 88_123_456}
     data = read_report(transfers([handed(0, emulated=True, **times), handed(1, emulated=True, **times)]))

@@ -13,11 +13,9 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
-from suite.transfer import record
 from suite.transfer.selection import HANDOFF
 from suite.transports import base
 
@@ -27,11 +25,10 @@ pytestmark = [
     pytest.mark.deep,
     pytest.mark.skipif(bool(base.load("nixl:UCX").missing()), reason="no NIXL"),
 ]
-hands_over_files = HANDOFF in get_args(record.Op)
 needs_ucx = pytest.mark.skipif(bool(base.load("ucx").missing()), reason="no UCXX")
 needs_handoff = pytest.mark.skipif(
-    not hands_over_files or find_spec("cuda") is None or shutil.which("cc") is None,
-    reason="no op handoff, or no emulated GPUs for GDS",
+    find_spec("cuda") is None or shutil.which("cc") is None,
+    reason="no emulated GPUs for GDS",
 )
 
 ENABLE_UCX = "export DYN_KVBM_NIXL_BACKEND_UCX=true"
@@ -133,13 +130,13 @@ def test_gds_alone_hands_over_by_files(tmp_path):
     assert roles(settings) == [("GDS", "files", [HANDOFF])]
 
 
-@pytest.mark.skipif(hands_over_files, reason="this version hands over by files")
-def test_gds_alone_is_refused_plainly_where_nothing_hands_over_by_files(tmp_path):
-    """UCX never stands in for what was asked."""
+@pytest.mark.skipif(not base.load("nixl:GDS").missing(), reason="GDS runs here without emulation")
+def test_gds_alone_says_what_it_lacks_and_nothing_stands_in_for_it(tmp_path):
     done = ran(tmp_path, ENABLE_GDS)
     assert done.returncode == 3
-    assert "nixl:GDS moves files" in done.stderr
-    assert not (tmp_path / "run").exists()
+    assert "nixl:GDS cannot run here" in done.stderr
+    assert "--emulated-gpus" in done.stderr
+    assert (tmp_path / "run" / "requests.jsonl").read_text("utf-8") == ""
 
 
 @pytest.mark.parametrize(

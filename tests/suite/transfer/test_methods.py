@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import get_args
-
 import pytest
 
-from suite.errors import BadInput, Missing
-from suite.transfer import methods, record
+from suite.errors import BadInput
 from suite.transfer.methods import OVERRIDES, chosen
 from suite.transfer.selection import HANDOFF
 
 UCX, GDS = {b"DYN_KVBM_NIXL_BACKEND_UCX": b"true"}, {b"DYN_KVBM_NIXL_BACKEND_GDS": b"true"}
-can_hand_over_files = HANDOFF in get_args(record.Op)
 
 
 def test_transport_overrides_and_no_setting_is_read(tmp_path):
@@ -52,19 +48,35 @@ def test_the_direct_method_cannot_pull(tmp_path):
             chosen(None, file, {}, op, on_devices=False)
 
 
-@pytest.mark.skipif(can_hand_over_files, reason="this driver hands over by files")
-@pytest.mark.parametrize(
-    ("environment", "hint"), [(GDS, "UCX=true enables a backend that moves"), (UCX | GDS, "by nixl:UCX alone")]
-)
-def test_a_driver_without_handoff_says_so_plainly(environment, hint):
-    with pytest.raises(Missing, match="cannot do the op handoff yet") as caught:
-        chosen(None, None, environment, None, on_devices=False)
-    assert hint in caught.value.hint
-
-
-def test_with_handoff_both_backends_run_one_after_the_other(monkeypatch):
-    """Each does what it can do; which ops this driver knows is not asked here."""
-    monkeypatch.setattr(methods, "get_args", lambda _: ("push", "pull", HANDOFF))
+def test_both_backends_run_one_after_the_other():
+    """Each does what it can do."""
     runs, settings = chosen(None, None, UCX | GDS, None, on_devices=False)
     assert runs == [("nixl:UCX", ["push", "pull"]), ("nixl:GDS", [HANDOFF])]
     assert [one["ops"] for one in settings["selection"]] == [["push", "pull"], [HANDOFF]]
+
+
+def test_files_alone_are_handed_over():
+    runs, _ = chosen(None, None, GDS, None, on_devices=False)
+    assert runs == [("nixl:GDS", [HANDOFF])]
+
+
+@pytest.mark.parametrize(
+    ("transport", "op", "on_devices", "ops"),
+    [
+        ("nixl:POSIX", None, False, [HANDOFF]),
+        ("nixl:GDS_MT", None, True, [HANDOFF]),
+        ("nixl:GDS", HANDOFF, False, [HANDOFF]),
+        ("nixl:UCX", None, False, ["push", "pull"]),
+    ],
+)
+def test_storage_hands_over_and_does_nothing_else(transport, op, on_devices, ops):
+    assert chosen(transport, None, {}, op, on_devices=on_devices)[0] == [(transport, ops)]
+
+
+@pytest.mark.parametrize(
+    ("transport", "op", "on_devices"),
+    [("nixl:POSIX", None, True), ("nixl:POSIX", "push", False), ("nixl:UCX", HANDOFF, False)],
+)
+def test_what_a_transport_cannot_hand_over_is_refused(transport, op, on_devices):
+    with pytest.raises(BadInput, match=f"{transport} cannot {op or ''}"):
+        chosen(transport, None, {}, op, on_devices=on_devices)

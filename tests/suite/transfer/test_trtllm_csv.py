@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from suite.errors import BadInput
@@ -224,6 +224,7 @@ files = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | files)
 @example(OLD.encode() + b"\n" + b"9" * 5_000 + b",0,1,8\n")
 def test_whatever_is_in_the_file_makes_timings_or_a_refusal(data):
@@ -237,6 +238,7 @@ def test_whatever_is_in_the_file_makes_timings_or_a_refusal(data):
 microseconds = st.integers(0, 10**12)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, (1 << 64) - 1), microseconds, st.integers(1, 10**9)), max_size=5))
 @example([(1, 1_001, 1)])  # 1.001 * 1e6 is a little less than a whole number
 def test_times_and_rates_come_back_from_either_unit(told):

@@ -63,6 +63,19 @@ def test_layers_are_pushed_while_others_are_computed(transport: str, tmp_path: P
         assert last["queue_ns"] - first["queue_ns"] >= 3 * manner.pace_ns
 
 
+@needs_copy
+def test_ranks_whose_peers_have_much_to_hear_do_not_wait_for_ever(tmp_path: Path) -> None:
+    """Where both servers' ranks took turns, notifications filled a queue that nobody was looking at."""
+    manner = Manner(in_flight=8, layers_each=1)
+    with service(tmp_path, "push", manner=manner, batch=8) as running:
+        for number in range(8):
+            running.submit(number)
+        served(running, 0)
+        assert outcomes(running) == ["complete"] * 8
+        assert running.lost == []
+        everything_holds(running)
+
+
 def lose(running: Service, side: SideName, number: int, signal_: int = signal.SIGKILL) -> None:
     os.kill(running.ranks[side].pids()[f"{side}-{number}"], signal_)
 
