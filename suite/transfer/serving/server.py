@@ -139,7 +139,7 @@ class Server:
 
     def end_turn(self, at_ns: int, wait_s: float) -> None:
         """Hear what the ranks have to tell, if all have within `wait_s`; raises `WorkerFailed` for one that is lost."""
-        answers = self.ranks.collect("turn", wait_s) if self._in_turn else {}
+        answers = self.ranks.collect("turn", wait_s) if self._in_turn else None
         if answers is None:
             return
         self._in_turn = False

@@ -115,6 +115,11 @@ class Service:
         self._prove()
         self._end_doubt()
 
+    def rest(self) -> None:
+        """End the turns that are under way: ranks can be asked something else then."""
+        for side in SIDES:
+            self._end_turn(side, self.plan.deadline_s)
+
     def _end_turn(self, side: SideName, wait_s: float) -> None:
         try:
             self.servers[side].end_turn(_clock(), wait_s)

@@ -12,6 +12,7 @@ import pytest
 from suite.transfer.requests.request import Patience
 from suite.transfer.serving.manner import Manner
 from suite.transports import base
+from suite.world.supervisor import WorkerFailed
 from tests.suite.transfer.requests.machine import scripts
 from tests.suite.transfer.serving.running import everything_holds, outcomes, service, workers_find_these_tests
 
@@ -60,7 +61,11 @@ def strike(running: Service, stimulus: tuple[Any, ...]) -> None:
         case ("break", name, pair, _):
             side = "prefill" if running.op == "push" else "decode"
             role = f"{side}-{pair.prefill if side == 'prefill' else pair.decode}"
-            running.ranks[side].ask("break_share", {role: {"request": int(name[1:])}})
+            running.rest()
+            try:
+                running.ranks[side].ask("break_share", {role: {"request": int(name[1:])}})
+            except WorkerFailed as dead:  # a crash that nobody has noticed yet
+                running.restart(side, dead)
         case ("tick", _) | ("finish", *_):
             pass  # time passes by itself; requests are finished when they are checked
 
