@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from suite.transfer.selection import HANDOFF
 from suite.transports import base
 
 KVGAUGE = Path(sys.executable).parent / "kvgauge"
-COMMAND = f"{KVGAUGE} transfer --layers 1 --isl 64 --requests 2 --out run"
+COMMAND = f"{shlex.quote(str(KVGAUGE))} transfer --layers 1 --isl 64 --requests 2 --out run"
 pytestmark = [
     pytest.mark.deep,
     pytest.mark.skipif(bool(base.load("nixl:UCX").missing()), reason="no NIXL"),

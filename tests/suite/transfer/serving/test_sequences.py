@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,12 +17,9 @@ from suite.transfer.requests.request import Patience
 from suite.transfer.serving.manner import Manner
 from suite.transports import base
 from suite.world.supervisor import WorkerFailed
-from tests.suite.transfer.requests.machine import scripts
 from tests.suite.transfer.serving.running import everything_holds, outcomes, service, workers_find_these_tests
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from suite.transfer.serving.service import Service
 
 SEQUENCES = 20
@@ -38,35 +39,39 @@ pytestmark = [
 
 
 @cache
-def sequences() -> list[list[tuple[Any, ...]]]:
-    """Return the twenty in which most different things happen, of those with at least two requests.
-
-    What hypothesis makes of a seed also hangs on the modules that are loaded, so no fixed twenty can be named.
-    """
-    found = [script for script in scripts(200, 15, 1) if sum(stimulus[0] == "submit" for stimulus in script) >= 2]
+def sequences() -> list[list[list[Any]]]:
+    """Return the twenty in which most different things happen, of those with at least two requests."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.suite.transfer.requests.told", "200", "15", "1"],
+        cwd=Path(__file__).parents[4],
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    found = [script for script in json.loads(told.stdout) if sum(one[0] == "submit" for one in script) >= 2]
     return sorted(found, key=lambda script: -len({stimulus[0] for stimulus in script}))[:SEQUENCES]
 
 
-def strike(running: Service, stimulus: tuple[Any, ...]) -> None:
+def strike(running: Service, stimulus: list[Any]) -> None:
     """Let happen to real processes what the machine chose."""
     match stimulus:
-        case ("submit", name, _):
-            running.submit(int(name[1:]))
-        case ("cancel", side, name):
-            running.cancel(str(side), int(name[1:]))
-        case ("crash", side, rank):
-            os.kill(running.ranks[str(side)].pids()[f"{side}-{rank}"], signal.SIGKILL)
-        case ("restart", side):
-            running.restart(str(side))
-        case ("break", name, pair, _):
-            side = "prefill" if running.op == "push" else "decode"
-            role = f"{side}-{pair.prefill if side == 'prefill' else pair.decode}"
+        case ["submit", number]:
+            running.submit(number)
+        case ["cancel", side, number]:
+            running.cancel(side, number)
+        case ["crash", side, rank]:
+            os.kill(running.ranks[side].pids()[f"{side}-{rank}"], signal.SIGKILL)
+        case ["restart", side]:
+            running.restart(side)
+        case ["break", number, prefill, decode]:
+            side, rank = ("prefill", prefill) if running.op == "push" else ("decode", decode)
             running.rest()
             try:
-                running.ranks[side].ask("break_share", {role: {"request": int(name[1:])}})
+                running.ranks[side].ask("break_share", {f"{side}-{rank}": {"request": number}})
             except WorkerFailed as dead:  # a crash that nobody has noticed yet
                 running.restart(side, dead)
-        case ("tick", _) | ("finish", *_):
+        case ["tick"] | ["finish"]:
             pass  # time passes by itself; requests are finished when they are checked
 
 
