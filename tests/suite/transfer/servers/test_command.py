@@ -142,5 +142,6 @@ def test_two_servers_go_on_when_a_rank_is_killed(tmp_path):
     assert sorted(record.request for record in records) == list(range(300))
     lost = [record for record in records if record.status != "good"]
     assert 1 <= len(lost) <= 8
-    assert all("decode rank 1 was lost" in record.failure.reason for record in lost if record.status == "failed")
+    # either the loss itself is what ends a request, or what the rank at the other end saw of it
+    assert all("decode rank 1" in record.failure.reason for record in lost if record.status == "failed")
     assert f"{len(records) - len(lost)} good" in output

@@ -59,8 +59,8 @@ def test_layers_are_pushed_while_others_are_computed(transport: str, tmp_path: P
         everything_holds(running)
         moved = running.servers["prefill"].notes["r0"].moved
         assert {role: len(reports) for role, reports in moved.items()} == {"prefill-0": 4, "prefill-1": 4}
-        first, last = moved["prefill-0"][0], moved["prefill-0"][-1]
-        assert last["queue_ns"] - first["queue_ns"] >= 3 * manner.pace_ns
+        posted = [report["queue_ns"] for report in moved["prefill-0"]]  # in the order in which they ended
+        assert max(posted) - min(posted) >= 3 * manner.pace_ns
 
 
 @needs_copy
