@@ -285,7 +285,7 @@ class Server:
             self._announce(name, action)
 
     def _announce(self, name: str, action: Announce) -> None:
-        life = self.ledger.lives[name]
+        life = self.life(name)  # it may be over, and forgotten, before its ranks have made room
         if life.state is State.TRANSFERRING and self._speaks and action.to == self.inbox.heard:
             self._send(body_of(life.request, action))
 
