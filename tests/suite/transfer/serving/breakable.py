@@ -55,16 +55,20 @@ def _without_last(*arguments: Any, **named: Any) -> Plan:
 
 
 class WritesOn(Seat):
-    """Says that a request's writers have stopped, and posts the rest of it when its blocks are another's."""
+    """Says that a request's writers have stopped, and posts the rest of it when its blocks have come back."""
 
     def _do_cancel(self, request: int, pairs: Any) -> Iterator[Report]:
         yield {"kind": "stopped", "request": request, "pairs": pairs}
 
     def _do_wipe(self, request: int) -> Iterator[Report]:
-        kept = self._jobs.get(request)
-        waiting = list(kept.waiting) if kept else []
-        for piece in waiting:
-            kept.waiting.remove(piece)
+        job = self._jobs.get(request)
+        self._late = list(job.waiting) if job else []
+        if job:
+            job.waiting = []
         yield from super()._do_wipe(request)
-        for piece in waiting:
+
+    def check(self) -> dict[str, Any]:
+        """Write when both sides have long painted what came back, and before decode is looked at."""
+        for piece in getattr(self, "_late", []):
             piece.transfer.post()
+        return super().check()
