@@ -11,6 +11,7 @@ from perf.reading import read_run
 from suite.errors import BadInput
 from suite.run import manifest as manifests
 from suite.run.folder import RUNS, SAMPLES, RunFolder
+from suite.run.leaves import leaves
 from suite.run.machine import STEERING
 from suite.units import format_bytes
 
@@ -121,22 +122,11 @@ def _parts(manifest: Mapping[str, object]) -> Iterator[tuple[str, dict[str, str]
 def _flat(value: object) -> dict[str, str]:
     """Return nested values as `kv.0.samples` -> text, at most `_ENTRIES` of them."""
     found: dict[str, str] = {}
-    for name, text in _leaves(value, (), _DEPTH):
+    for name, leaf in leaves(value, _DEPTH):
         if len(found) == _ENTRIES:
             break
-        found[name] = text
+        found[name] = _text(leaf)
     return found
-
-
-def _leaves(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, str]]:
-    if depth and isinstance(value, dict):
-        for name in sorted(value, key=str):
-            yield from _leaves(value[name], (*path, str(name)), depth - 1)
-    elif depth and isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
-        for number, entry in enumerate(value):
-            yield from _leaves(entry, (*path, str(number)), depth - 1)
-    elif value is not None:
-        yield ".".join(path) or "value", _text(value)
 
 
 def _text(value: object) -> str:

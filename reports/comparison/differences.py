@@ -12,10 +12,11 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from reports.sections.hardware import devices, size
+from suite.run.leaves import leaves
 from suite.run.machine import STEERING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 ABSENT = "not there"
 _ENTRIES = 1_000  # of one run and group
@@ -117,22 +118,11 @@ _PARTS = (
 def _flat(value: object) -> dict[str, str]:
     """Return nested values as `kv.0.samples` -> text, at most `_ENTRIES` of them."""
     found: dict[str, str] = {}
-    for name, text in _leaves(value, (), _DEPTH):
+    for name, leaf in leaves(value, _DEPTH):
         if len(found) == _ENTRIES:
             return found | {"…": "more is in manifest.json"}
-        found[name] = text
+        found[name] = _text(leaf)
     return found
-
-
-def _leaves(value: object, path: tuple[str, ...], depth: int) -> Iterator[tuple[str, str]]:
-    if depth and isinstance(value, dict):
-        for name in sorted(value, key=str):
-            yield from _leaves(value[name], (*path, str(name)), depth - 1)
-    elif depth and isinstance(value, list) and any(isinstance(entry, dict | list) for entry in value):
-        for number, entry in enumerate(value):
-            yield from _leaves(entry, (*path, str(number)), depth - 1)
-    elif value is not None:
-        yield ".".join(path) or "value", _text(value)
 
 
 def _text(value: object) -> str:
