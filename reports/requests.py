@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from suite.errors import BadInput
-from suite.run.complaint import complaint, shown
+from suite.run.complaint import checked
 from suite.run.lines import read_lines
 from suite.transfer.record import RequestRecord
 
@@ -27,7 +25,7 @@ def read_requests(path: Path, notes: list[str]) -> tuple[RequestRecord, ...]:
     found: list[RequestRecord] = []
     seen: set[tuple[str, str, int]] = set()
     for source, line in read_lines(path, notes):
-        record = _record(line, source)
+        record = checked(line, source, RequestRecord, schema=SCHEMA)
         if (record.transport, record.op, record.request) in seen:
             message = f"{source}: {record.op} of request {record.request} is told twice"
             raise BadInput("told-twice", message, "each request has one line for each op of a transport")
@@ -36,14 +34,3 @@ def read_requests(path: Path, notes: list[str]) -> tuple[RequestRecord, ...]:
         seen.add((record.transport, record.op, record.request))
         found.append(record)
     return tuple(found)
-
-
-def _record(line: dict[str, object], source: str) -> RequestRecord:
-    schema = line.get("schema", SCHEMA)
-    if isinstance(schema, int) and schema > SCHEMA:
-        message = f"{source}: schema {shown(schema)} is newer than this kvgauge, which reads {SCHEMA}"
-        raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
-    try:
-        return RequestRecord.model_validate(line, strict=True)
-    except ValidationError as error:
-        raise complaint(error, source=source, model=RequestRecord) from None

@@ -11,17 +11,18 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from suite.errors import BadInput, KvgaugeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
+
+Record = TypeVar("Record", bound=BaseModel)
 
 _SHOWN = 60  # characters of a value or key: enough to recognise it
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -126,3 +127,15 @@ def _inner_model(annotation: object) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for inner in get_args(annotation) if (found := _inner_model(inner))), None)
+
+
+def checked(line: Mapping[str, object], source: str, model: type[Record], *, schema: int) -> Record:
+    """Return a line of a JSONL file as `model`; `BadInput` for one of a newer schema, and for what is wrong with it."""
+    told = line.get("schema", schema)
+    if isinstance(told, int) and told > schema:
+        message = f"{source}: schema {shown(told)} is newer than this kvgauge, which reads {schema}"
+        raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
+    try:
+        return model.model_validate(line, strict=True)
+    except ValidationError as error:
+        raise complaint(error, source=source, model=model) from None

@@ -16,10 +16,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from suite.errors import BadInput
-from suite.run.complaint import complaint, shown
+from suite.run.complaint import checked
 from suite.run.lines import read_lines
 from suite.units import gb_per_s
 
@@ -74,15 +73,4 @@ def read_ranks(path: Path) -> tuple[list[RankRecord], list[str]]:
     line and the key: the rest of a request must not look like all of it.
     """
     notes: list[str] = []
-    return [_record(line, source) for source, line in read_lines(path, notes)], notes
-
-
-def _record(line: dict[str, object], source: str) -> RankRecord:
-    schema = line.get("schema", SCHEMA)
-    if isinstance(schema, int) and schema > SCHEMA:
-        message = f"{source}: schema {shown(schema)} is newer than this kvgauge, which reads {SCHEMA}"
-        raise BadInput("newer-schema", message, "read it with the kvgauge that wrote it, or a newer one")
-    try:
-        return RankRecord.model_validate(line, strict=True)
-    except ValidationError as error:
-        raise complaint(error, source=source, model=RankRecord) from None
+    return [checked(line, source, RankRecord, schema=SCHEMA) for source, line in read_lines(path, notes)], notes
