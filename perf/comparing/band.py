@@ -2,7 +2,7 @@
 
 The default was measured: six times nine launches of the same code, about a minute
 apart on a quiet machine of two cores, had medians shifted by 6 to 21 %, while
-interleaved halves of the same launches agreed within 3.1 % (docs/comparing.md).
+interleaved halves of the same launches agreed within 3.1 % (docs/side-by-side.md).
 Another machine has another band.
 """
 

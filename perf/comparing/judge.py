@@ -27,7 +27,7 @@ CLAIM = 0.01  # faster or slower: an alarm costs somebody a day
 DIFFER = 0.05  # launches are not alike; nothing is claimed of it
 MIN_LAUNCHES = 5  # a side; with four, two runs that differ in every launch still have p = 0.03
 _TOO_MANY = 50  # launches a side; nobody waits for more
-_INTERLEAVED = "measure both interleaved in one run (docs/comparing.md, To settle it)"
+_INTERLEAVED = "measure both interleaved in one run (docs/side-by-side.md, To settle it)"
 
 Verdict = Literal["faster", "slower", "same", "within noise", "inconclusive"]
 
