@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +23,9 @@ from suite.run.folder import create
 from suite.transports import base
 from suite.units import parse_seconds
 from tests.perf.test_sweep import small
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 needs_copy = pytest.mark.skipif(bool(base.load("copy").missing()), reason="this machine does not let processes copy")
 
