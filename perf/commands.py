@@ -30,6 +30,7 @@ _OPTIONS = (
         show_default=True,
         help="Seconds that one phase of a point may take before its workers are killed.",
     ),
+    click.option("--budget", metavar="TIME", help="Stop in time: 90s, 10m, 1h; --resume goes on.  [default: no end]"),
     click.option(
         "--emulated-gpus",
         type=click.IntRange(1, 16),
@@ -61,8 +62,9 @@ def measuring(command: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--resume", type=click.Path(path_type=Path, file_okay=False), help="Go on with an interrupted run folder."
 )
+@click.option("--plan", is_flag=True, help="Print what would be measured, and about how long it takes; start nothing.")
 @measuring
-def sweep(spec: str, resume: Path | None, **options: Any) -> None:
+def sweep(spec: str, resume: Path | None, *, plan: bool, **options: Any) -> None:
     """Measure a sweep on this machine; the report is `kvgauge report`'s.
 
     SPEC is a TOML file or a preset: quick (the default), standard, engines (NIXL, UCX and
@@ -75,10 +77,15 @@ def sweep(spec: str, resume: Path | None, **options: Any) -> None:
       kvgauge sweep standard --out runs/monday --seed 7
       kvgauge sweep engines --require cma
       kvgauge sweep emulated --emulated-gpus 4
+      kvgauge sweep standard --plan
+      kvgauge sweep standard --budget 10m
       kvgauge sweep --resume runs/monday
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from perf.spec import load_spec
 
+    if plan:
+        _print_outline(load_spec(spec), as_json=options["as_json"])
+        return
     try:
         folder = _resume(resume, options) if resume else run_sweep(load_spec(spec), {}, **options)
     except Interrupted as interrupted:
@@ -89,6 +96,15 @@ def sweep(spec: str, resume: Path | None, **options: Any) -> None:
     sys.exit(status)
 
 
+def _print_outline(spec: SweepSpec, *, as_json: bool) -> None:
+    import json
+
+    from perf.outline import outline
+
+    found = outline(spec)
+    click.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
+
+
 def run_sweep(
     spec: SweepSpec,
     settings: Mapping[str, object],
@@ -96,6 +112,7 @@ def run_sweep(
     out: Path | None,
     seed: int | None,
     deadline_s: float,
+    budget: str | None,
     emulated_gpus: int | None,
     scratch: Path | None,
     require: str | None,
@@ -109,7 +126,12 @@ def run_sweep(
     settings = {**settings, "require": require}  # judged when results are told
     chosen: dict[str, Any] = {} if seed is None else {"seed": seed}
     asked = Options(
-        deadline_s=deadline_s, settings=settings, emulated_gpus=emulated_gpus or 0, scratch=scratch, **chosen
+        deadline_s=deadline_s,
+        settings=settings,
+        budget_s=_seconds(budget),
+        emulated_gpus=emulated_gpus or 0,
+        scratch=scratch,
+        **chosen,
     )
     return _measured(spec, asked, create(out), quiet=quiet or as_json)
 
@@ -125,8 +147,16 @@ def _resume(path: Path, options: Mapping[str, Any]) -> RunFolder:
     gpus = options["emulated_gpus"]
     if gpus is not None and gpus != asked.emulated_gpus:
         raise click.UsageError("--resume goes on with as many emulated GPUs as the run it goes on with")
-    asked = replace(asked, deadline_s=options["deadline_s"], scratch=options["scratch"])
+    asked = replace(
+        asked, deadline_s=options["deadline_s"], budget_s=_seconds(options["budget"]), scratch=options["scratch"]
+    )
     return _measured(spec, asked, folder, quiet=options["quiet"] or options["as_json"])
+
+
+def _seconds(budget: str | None) -> float | None:
+    from suite.units import parse_seconds
+
+    return None if budget is None else parse_seconds(budget)
 
 
 def _measured(spec: SweepSpec, asked: Options, folder: RunFolder, *, quiet: bool) -> RunFolder:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from perf.beside import beside
+from perf.budget import Budget
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
@@ -69,6 +70,7 @@ class Options:
     settings: Mapping[str, object] = field(default_factory=dict)  # what was selected and why, for the manifest
     server: str = SERVER
     emulated_gpus: int = 0
+    budget_s: float | None = None  # of this invocation; None: until all is measured
     scratch: Path | None = None  # where the file of stores and fetches is made; None: in the run folder
 
 
@@ -90,16 +92,35 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
+    budget = Budget(options.budget_s)
     try:
         asides = beside(spec, resources, folder.logs, watcher.note)
-        with closing(_records(resources, left, folder, options, asides)) as records:  # no worker is left
+        with closing(
+            _records(resources, _within(budget, left), folder, options, asides)
+        ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
                 if isinstance(record, PointRecord):
                     watcher.measured(record)
-        complete = True
+                if budget.over:
+                    break
+        missing = _left(planned, spec.launches, options.seed, folder)
+        complete = not missing
+        for note in _not_reached(missing, spec.launches, len(planned)):
+            watcher.note(note)
     finally:
         folder.write_manifest(manifest.end(started, complete=complete))
+
+
+def _not_reached(missing: Mapping[int, Sequence[object]], launches: int, points: int) -> Iterator[str]:
+    """Say what a budget has left out."""
+    if not missing:
+        return
+    whole = [launch + 1 for launch, order in missing.items() if len(order) == points]
+    parts = sum(len(order) for order in missing.values() if len(order) < points)
+    named = [f"launch {', '.join(map(str, whole))} of {launches}"] if whole else []
+    named += [f"{parts} points of a launch that was begun"] if parts else []
+    yield f"the budget is over; not reached: {' and '.join(named)}"
 
 
 def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
@@ -140,9 +161,20 @@ def _left(
     return {launch: points for launch, points in left.items() if points}
 
 
+def _within(
+    budget: Budget, left: Mapping[int, Sequence[tuple[int, int]]]
+) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
+    """Yield each launch that should end in time."""
+    for launch, order in left.items():
+        if not budget.launch():
+            return
+        yield launch, order
+        budget.launched()
+
+
 def _records(
     resources: Resources,
-    left: Mapping[int, Sequence[tuple[int, int]]],
+    launches: Iterable[tuple[int, Sequence[tuple[int, int]]]],
     folder: RunFolder,
     options: Options,
     asides: Beside,
@@ -162,7 +194,7 @@ def _records(
             devices=resources.devices,
             emulated=resources.emulated,
         )
-        for launch, order in left.items():
+        for launch, order in launches:
             steps = _steps(replace(plan, launch=launch), resources, order, losses)
             for step in _mixed(
                 steps, asides.steps(launch, done[launch], volume=file.parent if file else None), (options.seed, launch)

@@ -12,6 +12,8 @@ from suite.errors import BadInput
 
 _SIZE = re.compile(r"(?P<number>\d{1,15})\s*(?P<unit>B|KiB|MiB|GiB)?", re.ASCII)
 _FACTORS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_DURATION = re.compile(r"(?P<number>\d{1,6}(\.\d{1,3})?)\s*(?P<unit>s|min|m|h)?", re.ASCII)
+_SECONDS = {"s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _NS = (("s", 1e9), ("ms", 1e6), ("us", 1e3), ("ns", 1.0))
 
 
@@ -31,6 +33,15 @@ def format_bytes(nbytes: float) -> str:
         if nbytes >= factor:
             return f"{_three_digits(nbytes / factor)} {unit}"
     return f"{nbytes:g} B"
+
+
+def parse_seconds(text: str) -> float:
+    """Return the seconds in e.g. `90`, `90s`, `10m` or `1.5h`; more than none."""
+    match = _DURATION.fullmatch(text.strip())
+    seconds = float(match["number"]) * _SECONDS[match["unit"] or "s"] if match else 0.0
+    if not seconds:
+        raise BadInput("bad-duration", f"{text!r} is not a duration", "write seconds, minutes or hours: 90s, 10m, 1.5h")
+    return seconds
 
 
 def format_ns(duration_ns: float) -> str:
