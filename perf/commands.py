@@ -192,10 +192,12 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from perf.analysis import everything_good, summarise
     from perf.reading import read_run
     from perf.require import judge
+    from perf.spent import read_times, spent
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
     from suite.run import manifest
+    from suite.run.folder import TIMES
 
     run = read_run(folder.samples)
     records, summaries = run.points, summarise(run.points, run.ceilings)
@@ -204,14 +206,22 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
         *(judgement.sentences() if judgement else ()),
         *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
     ]
+    time = spent(read_times(folder.path / TIMES))
     if as_json:
-        told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
+        told = {
+            "run": str(folder.path),
+            "verdict": sentences,
+            "points": [summary_json(one) for one in summaries],
+            "time": time.as_json() if time else None,
+        }
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         console = Console()
         console.print(terminal.points(summaries))
         for sentence in sentences:
             console.print(plain(sentence), markup=False, highlight=False)
+        if time:
+            console.print(time.sentence(), markup=False, highlight=False)
     if judgement and not judgement.judged:
         return Exit.MISSING
     return Exit.GOOD if everything_good(records) and (judgement is None or judgement.good) else Exit.VERDICT_FAILED
