@@ -84,7 +84,7 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, **options: Any) -> None
     from perf.spec import load_spec
 
     if plan:
-        _print_outline(load_spec(spec), as_json=options["as_json"])
+        _print_outline(load_spec(spec), _seconds(options["budget"]), as_json=options["as_json"])
         return
     try:
         folder = _resume(resume, options) if resume else run_sweep(load_spec(spec), {}, **options)
@@ -96,12 +96,12 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, **options: Any) -> None
     sys.exit(status)
 
 
-def _print_outline(spec: SweepSpec, *, as_json: bool) -> None:
+def _print_outline(spec: SweepSpec, budget_s: float | None, *, as_json: bool) -> None:
     import json
 
     from perf.outline import outline
 
-    found = outline(spec)
+    found = outline(spec, budget_s)
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
 
 

@@ -229,11 +229,11 @@ def launched(plan: LaunchPlan, attempt: str) -> Iterator[Launch]:
     """Start the workers of a launch (or of what is left of it) and leave none behind."""
 
     def leave(*why: Any) -> None:
-        with plan.stopwatch.part("stop"):
+        with plan.stopwatch.part("workers"):
             launch.group.__exit__(*why)
 
     with ExitStack() as stack:
-        with plan.stopwatch.part("start"):
+        with plan.stopwatch.part("workers"):
             launch = Launch(plan, attempt)
             stack.push(leave)
             launch.begin()

@@ -33,22 +33,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INSIDE = ("fill", "transfer", "check")
-# start, stop: workers; open, close: a point's engine, memory, connection; beside: ceilings and ucx_perftest
-OUTSIDE = ("start", "open", "close", "stop", "beside")
+# workers: start and end; open, close: a point's engine, memory, connection; beside: ceilings and ucx_perftest
+OUTSIDE = ("workers", "open", "close", "beside")
 T = TypeVar("T")
 WORDS = {
     "fill": "filling",
     "transfer": "transfers",
     "check": "checking",
-    "start": "starting workers",
+    "workers": "starting and ending workers",
     "open": "opening points",
     "close": "closing points",
-    "stop": "stopping workers",
     "beside": "ceilings and ucx_perftest",
     "rest": "everything else",
 }
 LEAST = 0.005  # of the wall time; less is not told
-Part = Literal["start", "open", "fill", "transfer", "check", "close", "stop", "beside", "warm_up"]
+Part = Literal["workers", "open", "fill", "transfer", "check", "close", "beside", "warm_up"]
 
 
 class TimeRecord(BaseModel):
@@ -162,9 +161,9 @@ class Spent:
         others = [(self.part(name), WORDS[name]) for name in (*OUTSIDE, "rest")]
         rest = ", ".join(f"{what} {_percent(share)}" for share, what in others if share >= LEAST)
         return (
-            f"{_percent(self.share)} of {format_ns(self.wall_ns)} were inside windows and their checks"
-            f" ({inside}; {_percent(self.part('warm_up'))} of it all in windows that warm up)"
-            f"{f'; outside: {rest}' if rest else ''}."
+            f"{_percent(self.share)} of {format_ns(self.wall_ns)} were inside windows and their checks: {inside}"
+            f" ({_percent(self.part('warm_up'))} of the time was in windows that warm up)."
+            f"{f' Outside: {rest}.' if rest else ''}"
         )
 
 

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from perf.beside import beside
-from perf.budget import Budget
+from perf.budget import Budget, not_reached
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
@@ -108,21 +108,10 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
                     break
         missing = _left(planned, spec.launches, options.seed, folder)
         complete = not missing
-        for note in _not_reached(missing, spec.launches, len(planned)):
+        for note in not_reached(missing, planned, spec.launches, folder.path):
             watcher.note(note)
     finally:
         folder.write_manifest({**manifest.end(started, complete=complete), **clocked.over()})
-
-
-def _not_reached(missing: Mapping[int, Sequence[object]], launches: int, points: int) -> Iterator[str]:
-    """Say what a budget has left out."""
-    if not missing:
-        return
-    whole = [launch + 1 for launch, order in missing.items() if len(order) == points]
-    parts = sum(len(order) for order in missing.values() if len(order) < points)
-    named = [f"launch {', '.join(map(str, whole))} of {launches}"] if whole else []
-    named += [f"{parts} points of a launch that was begun"] if parts else []
-    yield f"the budget is over; not reached: {' and '.join(named)}"
 
 
 def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
