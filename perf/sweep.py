@@ -116,7 +116,12 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
 def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
     """Return what a run folder's manifest says was asked for, and the folder, to go on with it."""
-    asked = manifest.read(RunFolder(path).manifest)
+    folder = RunFolder(path)
+    if folder.samples.exists() and not folder.manifest.exists():
+        raise BadInput(
+            "no-run-yet", f"{path} was killed before it measured anything", f"remove {path}, and start it again"
+        )
+    asked = manifest.read(folder.manifest)
     spec = check_spec(asked.get("spec"), source=f"{path}/manifest.json, spec")
     seed, settings = asked.get("seed"), asked.get("settings")
     if not isinstance(seed, int) or not isinstance(settings, dict):
