@@ -69,7 +69,7 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
 
 
 @click.command(short_help="Write the report of a run, or of several side by side.")
-@click.argument("folders", metavar="[RUN]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[RUN]... [FILE]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--format",
     "form",
@@ -84,11 +84,13 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
     metavar="FILE",
     help="Where to write.  [default: html to RUN/report.html, of several runs comparison.html; others to stdout]",
 )
-def report(folders: tuple[Path, ...], form: str, out: Path | None) -> None:
+def report(paths: tuple[Path, ...], form: str, out: Path | None) -> None:
     """Write the report of a run again; the newest run of runs/ by default.
 
     Of 2 to 8 runs it writes one page that shows them side by side. The first is
     what the others are compared with. A file that is no report is not overwritten.
+
+    What nixlbench or ucx_perftest printed, in files, stands beside one run.
 
     \b
     Examples:
@@ -96,20 +98,25 @@ def report(folders: tuple[Path, ...], form: str, out: Path | None) -> None:
       kvgauge report runs/monday --format md
       kvgauge report runs/monday --format junit --out junit.xml
       kvgauge report runs/monday runs/tuesday --out week.html
+      kvgauge report runs/monday nixlbench.txt perftest.txt
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from reports.writing import COMPARISON, newest, read_report, write_comparison, write_report
 
     chosen = FORMATS[form]
+    files = [path for path in paths if path.is_file()]
+    folders = [path for path in paths if path not in files]
     if len(folders) > 1:
+        if files:
+            raise BadInput("one-run", f"{files[0]} stands beside one run, not {len(folders)}", "name one run")
         if chosen is not HTML:
             raise BadInput("one-run", f"--format {form} is of one run, not of {len(folders)}", "leave out --format")
         click.echo(write_comparison(folders, out or COMPARISON))
         return
     path = folders[0] if folders else newest()
     if out or chosen is HTML:
-        click.echo(write_report(path, out, chosen))
+        click.echo(write_report(path, out, chosen, files))
     else:
-        click.echo(chosen.render(read_report(path)).encode(), nl=False)
+        click.echo(chosen.render(read_report(path, files)).encode(), nl=False)
 
 
 def _finish(folder: RunFolder, options: Mapping[str, Any]) -> Exit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perf.outside.formats import read_file
 from perf.verdict import verdict
 from reports.formats.choice import HTML
 from reports.recorded import load_run
@@ -23,21 +24,25 @@ FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and
 _HEAD = 4096
 
 
-def write_report(path: Path, out: Path | None = None, form: Format = HTML) -> Path:
-    """Write the report of the run in `path` to `out`, by default a file in its folder, and return where it is."""
+def write_report(path: Path, out: Path | None = None, form: Format = HTML, outside: Sequence[Path] = ()) -> Path:
+    """Write the report of the run in `path` to `out`, by default a file in its folder, and return where it is.
+
+    `outside` are files of what other tools printed, to stand beside it.
+    """
     if out:
         check_replaceable(out, form)
-    text = form.render(read_report(path))
+    text = form.render(read_report(path, outside))
     return _written(out or path / form.file, text)
 
 
-def read_report(path: Path) -> ReportData:
+def read_report(path: Path, outside: Sequence[Path] = ()) -> ReportData:
     """Return what the report of the run in `path` says; raises `BadInput` for what is no readable run."""
     from reports.data import report_data
     from reports.sections.conformance import matrix
     from reports.sections.transfer import transfer
 
     run = load_run(path)
+    results = [result for file in outside for result in read_file(file)]
     return report_data(
         run.manifest,
         run.summaries,
@@ -51,6 +56,7 @@ def read_report(path: Path) -> ReportData:
         cases=run.cases or (),
         transfer=None if run.requests is None else transfer(run.manifest, run.requests),
         time=run.time,
+        outside=results,
     )
 
 
