@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from perf.commands import Interrupted, measuring, print_results, run_sweep
+from reports.exports.choice import EXPORTS
 from reports.formats.choice import FORMATS, HTML
 from suite.errors import BadInput, Exit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from suite.run.folder import RunFolder
 
@@ -73,10 +74,11 @@ def run(config: Path | None, profile: str, ignore_settings: bool, spec: str | No
 @click.option(
     "--format",
     "form",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice([*FORMATS, *EXPORTS]),
     default="html",
     show_default=True,
-    help="A page; Markdown for a pull request; JSON for programs; JUnit XML for CI.",
+    help="A page; Markdown for a pull request; JSON for programs; JUnit XML for CI; of one run or several: CSV, "
+    "Apache Otava's CSV and its configuration, and options of Dynamo's mocker.",
 )
 @click.option(
     "--out",
@@ -99,12 +101,17 @@ def report(paths: tuple[Path, ...], form: str, out: Path | None) -> None:
       kvgauge report runs/monday --format junit --out junit.xml
       kvgauge report runs/monday runs/tuesday --out week.html
       kvgauge report runs/monday nixlbench.txt perftest.txt
+      kvgauge report runs/* --format otava --out kvgauge.csv
+      kvgauge report runs/monday --format mocker
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from reports.writing import COMPARISON, newest, read_report, write_comparison, write_report
 
-    chosen = FORMATS[form]
     files = [path for path in paths if path.is_file()]
     folders = [path for path in paths if path not in files]
+    if form in EXPORTS:
+        _export(folders or [newest()], files, form, out)
+        return
+    chosen = FORMATS[form]
     if len(folders) > 1:
         if files:
             raise BadInput("one-run", f"{files[0]} stands beside one run, not {len(folders)}", "name one run")
@@ -117,6 +124,18 @@ def report(paths: tuple[Path, ...], form: str, out: Path | None) -> None:
         click.echo(write_report(path, out, chosen, files))
     else:
         click.echo(chosen.render(read_report(path, files)).encode(), nl=False)
+
+
+def _export(folders: Sequence[Path], files: Sequence[Path], form: str, out: Path | None) -> None:
+    """Write runs for another program, to stdout or to a file."""
+    from reports.writing import write_export
+
+    if files:
+        raise BadInput("no-run", f"{files[0]} is no run folder, and --format {form} is of runs", "name run folders")
+    text, notes = write_export(folders, out, EXPORTS[form])
+    for note in notes:
+        click.echo(note, err=True)
+    click.echo(out if out else text, nl=bool(out))
 
 
 def _finish(folder: RunFolder, options: Mapping[str, Any]) -> Exit:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.data import ReportData
+    from reports.exports.choice import Export
     from reports.formats.choice import Format
 
 COMPARISON = Path("comparison.html")
@@ -83,6 +84,18 @@ def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
     return _written(out, render(comparison(runs)))
 
 
+def write_export(paths: Sequence[Path], out: Path | None, export: Export) -> tuple[str, tuple[str, ...]]:
+    """Return the runs in `paths` for another program, and notes; write it to `out` if there is one."""
+    _check_distinct(paths)
+    if out:
+        check_replaceable(out, export)
+    runs = [load_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
+    text, notes = export.render(runs)
+    if out:
+        _written(out, text)
+    return text, notes
+
+
 def labels(paths: Sequence[Path]) -> list[str]:
     """Name each run by its folder, with as many of the folders above as tell it from the others."""
     parts = [path.resolve().parts for path in paths]
@@ -93,7 +106,7 @@ def labels(paths: Sequence[Path]) -> list[str]:
     return ["/".join(one[-depth:] if twice else one[-1:]) for one, twice in zip(parts, same, strict=True)]
 
 
-def check_replaceable(out: Path, form: Format = HTML) -> None:
+def check_replaceable(out: Path, form: Format | Export = HTML) -> None:
     """Raise `BadInput` where `out` is something that no report may be written over."""
     try:
         if not out.exists():
