@@ -148,6 +148,7 @@ def test_the_preset_of_a_standard_sweep_has_four_transports_that_need_no_gpu() -
     assert names >= {"nixl:UCX", "ucx", "mooncake:tcp", "copy"}
     assert {one.point.source for one in planned} | {one.point.destination for one in planned} == {"host"}
     assert set(spec.optional) < names, "NIXL over UCX is not optional"
+    assert "ucx" not in spec.carried_by(["ucx"]).optional, "what settings select must be there"
 
 
 def test_what_a_spec_calls_optional_is_left_out_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from reports.commands import report
 from reports.data import report_data
 from reports.formats.html import render
 from reports.formats.json_report import summary as as_json
+from reports.formats.markdown import render as markdown
 from reports.formats.summary_schema import Summary
 from reports.sections.beside import besides
 from reports.sections.time import times
@@ -74,6 +75,17 @@ def test_the_page_has_the_sections_only_where_there_is_something(summary: Callab
     told = as_json(data)
     Summary.model_validate(told)
     assert told["time"] == SPENT.as_json()
+
+
+def test_markdown_has_the_figures_and_no_ratio(summary: Callable[..., Any]) -> None:
+    told = markdown(
+        report_data({}, [summary(transport="ucx")], ["A verdict."], outside=[replace(RESULT, op="tag|_bw")])
+    )
+    assert "#### Beside other tools" in told
+    assert "1.05" in told
+    assert "no ratio is given" in told
+    assert "tag|" not in told, "a cell must not end where a stranger wants it to"
+    assert "Beside other tools" not in markdown(report_data({}, [summary()], ["A verdict."]))
 
 
 def test_parts_of_the_time_are_all_of_it() -> None:
