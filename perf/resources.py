@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PROBE = "suite.memory.devices:Probe"
 _PROBE_S = 60.0
+_PROBES = 3  # one may be killed by chance, and has then said nothing about devices
 _PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 _EMULATED_DEVICE_BYTES = 8 << 30
 
@@ -109,13 +110,24 @@ def _wants_devices(spec: SweepSpec) -> bool:
 
 def _devices(environment: Mapping[str, str], logs: Path) -> dict[str, Device]:
     """Return the devices by name of memory, as a worker sees them."""
-    cores = machine.separate_cpus(1)
-    with Group([WorkerSpec("probe", PROBE, environment, cores, logs / "probe.log")]) as group:
+    probe = WorkerSpec("probe", PROBE, environment, machine.separate_cpus(1), logs / "probe.log")
+    for left in reversed(range(_PROBES)):
         try:
-            found = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+            found = _probed(probe)
+            break
         except WorkerFailed as failed:
-            raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not failed.died:
+                raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not left:
+                what = f"a worker that asks the CUDA driver for its devices was lost {_PROBES} times: {failed.reason}"
+                raise Missing("probe-lost", what, f"{failed.detail}\nlog: {probe.log}") from failed
     return {f"cuda:{one['ordinal']}": Device(**one | {"cpus": tuple(one["cpus"])}) for one in found}
+
+
+def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
+    with Group([probe]) as group:
+        found: list[dict[str, Any]] = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+    return found
 
 
 def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -> tuple[list[PlannedPoint], list[str]]:
