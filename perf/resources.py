@@ -22,7 +22,7 @@ from suite.errors import Missing
 from suite.memory.devices import Device
 from suite.run import machine
 from suite.transports import base
-from suite.transports.libraries import library_path
+from suite.transports.libraries import with_libraries
 from suite.units import format_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
@@ -83,14 +83,12 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resource
 
 def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
     """Return the caller's environment with the folders in which a worker's loader will look."""
-    caller = dict(os.environ)
-    folders = [library_path(caller)]
+    found = with_libraries(os.environ)
     if emulated_gpus:
         from suite.cuda_emulator.build import library_folder
 
-        folders.insert(0, str(library_folder()))
-    path = ":".join(filter(None, folders))
-    return caller | {"LD_LIBRARY_PATH": path} if path else caller
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(library_folder()), found.get("LD_LIBRARY_PATH")]))
+    return found
 
 
 def _environment(logs: Path, emulated_gpus: int) -> dict[str, str]:
