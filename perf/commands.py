@@ -84,7 +84,7 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, **options: Any) -> None
     from perf.spec import load_spec
 
     if plan:
-        _print_outline(load_spec(spec), as_json=options["as_json"])
+        _print_outline(load_spec(spec), _seconds(options["budget"]), as_json=options["as_json"])
         return
     try:
         folder = _resume(resume, options) if resume else run_sweep(load_spec(spec), {}, **options)
@@ -96,12 +96,12 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, **options: Any) -> None
     sys.exit(status)
 
 
-def _print_outline(spec: SweepSpec, *, as_json: bool) -> None:
+def _print_outline(spec: SweepSpec, budget_s: float | None, *, as_json: bool) -> None:
     import json
 
     from perf.outline import outline
 
-    found = outline(spec)
+    found = outline(spec, budget_s)
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
 
 
@@ -192,10 +192,12 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from perf.analysis import everything_good, summarise
     from perf.reading import read_run
     from perf.require import judge
+    from perf.spent import read_times, spent
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
     from suite.run import manifest
+    from suite.run.folder import TIMES
 
     run = read_run(folder.samples)
     records, summaries = run.points, summarise(run.points, run.ceilings)
@@ -204,14 +206,22 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
         *(judgement.sentences() if judgement else ()),
         *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
     ]
+    time = spent(read_times(folder.path / TIMES))
     if as_json:
-        told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
+        told = {
+            "run": str(folder.path),
+            "verdict": sentences,
+            "points": [summary_json(one) for one in summaries],
+            "time": time.as_json() if time else None,
+        }
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         console = Console()
         console.print(terminal.points(summaries))
         for sentence in sentences:
             console.print(plain(sentence), markup=False, highlight=False)
+        if time:
+            console.print(time.sentence(), markup=False, highlight=False)
     if judgement and not judgement.judged:
         return Exit.MISSING
     return Exit.GOOD if everything_good(records) and (judgement is None or judgement.good) else Exit.VERDICT_FAILED

@@ -27,7 +27,7 @@ from suite.units import format_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from perf.identity import PointKey
@@ -66,12 +66,12 @@ class Resources:
 def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resources:
     """Return what `spec` is measured with here; what is lacking is a `Missing`.
 
-    Only the ceiling may be left out, and then with a note.
+    Only the ceiling, and what the spec calls optional, may be left out, and then with a note.
     """
     environment = _environment(logs, emulated_gpus)
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
-    runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    runnable, notes = _runnable(planned, library_environment(emulated_gpus), spec.optional)
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
@@ -128,17 +128,23 @@ def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
     return found
 
 
-def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -> tuple[list[PlannedPoint], list[str]]:
-    """Return the points that can run here, and notes on what was left out."""
+def _runnable(
+    planned: Sequence[PlannedPoint], environment: Mapping[str, str], optional: Collection[str] = ()
+) -> tuple[list[PlannedPoint], list[str]]:
+    """Return the points that can run here, and notes on what was left out: the ceiling, and what is `optional`."""
     notes: list[str] = []
     lacking: dict[str, str] = {}
     for name in sorted({one.point.transport for one in planned}):
         if missing := base.load(name).missing(environment):
-            if name != CEILING:
+            if name != CEILING and name not in optional:
                 raise Missing("transport-missing", f"{name} cannot run here: {missing}")
             lacking[name] = missing
-            notes.append(f"no ceiling: {name} cannot run here: {missing}")
-    return [one for one in planned if one.point.transport not in lacking], notes
+            what = "no ceiling" if name == CEILING else "left out, as the spec allows"
+            notes.append(f"{what}: {name} cannot run here: {missing}")
+    runnable = [one for one in planned if one.point.transport not in lacking]
+    if not runnable:
+        raise Missing("transport-missing", "; ".join(notes))
+    return runnable, notes
 
 
 def _require_devices(resources: Resources) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from conformance.record import Case
     from perf.limits import Limit
+    from perf.spent import Spent
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
     from reports.sections.conformance import Matrix
@@ -99,6 +100,7 @@ class ReportData:
     launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
     cases: tuple[Case, ...] = ()  # of conformance, one by one
     transfer: Transfer | None = None  # of kvgauge transfer
+    time: Spent | None = None  # where the wall time of a sweep went
 
     @property
     def stopped(self) -> str:
@@ -126,6 +128,7 @@ def report_data(
     launches: Sequence[Mapping[str, object]] = (),
     cases: Sequence[Case] = (),
     transfer: Transfer | None = None,
+    time: Spent | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -163,6 +166,7 @@ def report_data(
         launches=tuple(launches),
         cases=tuple(cases),
         transfer=transfer,
+        time=time,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -50,6 +50,7 @@ def read_report(path: Path) -> ReportData:
         launches=run.launches,
         cases=run.cases or (),
         transfer=None if run.requests is None else transfer(run.manifest, run.requests),
+        time=run.time,
     )
 
 

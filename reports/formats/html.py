@@ -17,7 +17,7 @@ from reports.figures.curves import draw_curves
 from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
 from reports.figures.ratios import draw_ratios
-from reports.figures.stacks import draw_stack
+from reports.figures.stacks import draw_bars, draw_stack
 from reports.figures.transfers import PARTS, draw_took, draw_weights, total
 from reports.formats.json_report import summary
 from reports.formats.script import policy, script
@@ -33,7 +33,8 @@ from reports.sections.latencies import SHARES, latencies
 from reports.sections.ratios import ratios
 from reports.sections.recompute import recompute
 from reports.sections.storage import storage
-from suite.units import format_bytes
+from reports.sections.time import times
+from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
     from reports.data import ReportData
@@ -58,6 +59,7 @@ SECTIONS = (
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("set", "What to set"),
+    ("time", "Where the time went"),
     ("environment", "Environment"),
     ("reading", "How to read this"),
     ("reproduce", "How to reproduce"),
@@ -121,7 +123,10 @@ def render(data: ReportData) -> str:
             costs=phases,
             fits=lines,
             recompute=again,
+            times=times(data.time),
             draw=draw,
+            draw_bars=draw_bars,
+            format_ns=format_ns,
             draw_curves=draw_curves,
             draw_ratios=draw_ratios,
             draw_stack=draw_stack,
@@ -152,6 +157,7 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "ceilings": bool(data.limits),
         "witness": bool(data.testimonies),
         "conformance": data.conformance is not None,
+        "time": data.time is not None,
     }
 
 
