@@ -22,7 +22,7 @@ from suite.errors import Missing
 from suite.memory.devices import Device
 from suite.run import machine
 from suite.transports import base
-from suite.transports.libraries import library_path
+from suite.transports.libraries import with_libraries
 from suite.units import format_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PROBE = "suite.memory.devices:Probe"
 _PROBE_S = 60.0
+_PROBES = 3  # one may be killed by chance, and has then said nothing about devices
 _PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 _EMULATED_DEVICE_BYTES = 8 << 30
 
@@ -82,14 +83,12 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resource
 
 def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
     """Return the caller's environment with the folders in which a worker's loader will look."""
-    caller = dict(os.environ)
-    folders = [library_path(caller)]
+    found = with_libraries(os.environ)
     if emulated_gpus:
         from suite.cuda_emulator.build import library_folder
 
-        folders.insert(0, str(library_folder()))
-    path = ":".join(filter(None, folders))
-    return caller | {"LD_LIBRARY_PATH": path} if path else caller
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(library_folder()), found.get("LD_LIBRARY_PATH")]))
+    return found
 
 
 def _environment(logs: Path, emulated_gpus: int) -> dict[str, str]:
@@ -109,13 +108,24 @@ def _wants_devices(spec: SweepSpec) -> bool:
 
 def _devices(environment: Mapping[str, str], logs: Path) -> dict[str, Device]:
     """Return the devices by name of memory, as a worker sees them."""
-    cores = machine.separate_cpus(1)
-    with Group([WorkerSpec("probe", PROBE, environment, cores, logs / "probe.log")]) as group:
+    probe = WorkerSpec("probe", PROBE, environment, machine.separate_cpus(1), logs / "probe.log")
+    for left in reversed(range(_PROBES)):
         try:
-            found = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+            found = _probed(probe)
+            break
         except WorkerFailed as failed:
-            raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not failed.died:
+                raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not left:
+                what = f"a worker that asks the CUDA driver for its devices was lost {_PROBES} times: {failed.reason}"
+                raise Missing("probe-lost", what, f"{failed.detail}\nlog: {probe.log}") from failed
     return {f"cuda:{one['ordinal']}": Device(**one | {"cpus": tuple(one["cpus"])}) for one in found}
+
+
+def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
+    with Group([probe]) as group:
+        found: list[dict[str, Any]] = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+    return found
 
 
 def _runnable(
