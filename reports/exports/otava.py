@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from perf.summary import PointSummary
     from reports.recorded import Run
 
+UNIT = " [GB/s]"
 FILE = "kvgauge.csv"  # what the configuration calls the other file
 _PLAIN = str.maketrans({",": " ", '"': " ", "'": " ", "\N{MULTIPLICATION SIGN}": "x"})
 
@@ -44,7 +45,7 @@ def render(runs: Sequence[Run]) -> tuple[str, tuple[str, ...]]:
 def render_config(runs: Sequence[Run]) -> tuple[str, tuple[str, ...]]:
     """Return the tests of an `otava.yaml` for the file that `render` makes of the same runs."""
     names, notes = _columns(oldest_first(runs))
-    metrics = [line for number, name in enumerate(names.values(), 1) for line in _metric(number, name)]
+    metrics = [line for name in names.values() for line in _metric(name)]
     head = [
         "# kvgauge: tests for Apache Otava; a higher GB/s is better",
         "tests:",
@@ -61,8 +62,15 @@ def render_config(runs: Sequence[Run]) -> tuple[str, tuple[str, ...]]:
     return "\n".join([*head, *metrics]) + "\n", notes
 
 
-def _metric(number: int, name: str) -> list[str]:
-    return [f"      point{number}:", f"        column: {json.dumps(name)}", "        direction: 1", "        scale: 1"]
+def _metric(column: str) -> list[str]:
+    """Return a metric of the configuration; it is called as its column, in one word and without the unit."""
+    name = column.replace(UNIT, "").replace(" ", "_")
+    return [
+        f"      {json.dumps(name)}:",
+        f"        column: {json.dumps(column)}",
+        "        direction: 1",
+        "        scale: 1",
+    ]
 
 
 def _median(one: PointSummary) -> float | None:
@@ -93,12 +101,16 @@ def _columns(ordered: Sequence[Run]) -> tuple[dict[PointKey, str], tuple[str, ..
         )
     left = len(seen) - len(common)
     notes = (f"{left} points are left out: not every run has a rate of them",) if left else ()
-    return {key: _name(seen[key]) for key in common}, notes
+    names: dict[PointKey, str] = {}
+    for key in common:
+        name, same = _name(seen[key]), sum(one.startswith(_name(seen[key])) for one in names.values())
+        names[key] = f"{name} #{same + 1}" if same else name  # settings may differ in a comma only
+    return names, notes
 
 
 def _name(point: Point) -> str:
     """Return a point as one column: without a comma or a quote, whatever its settings say."""
     place = "" if between(point) == between_hosts() else f" {between(point)}"
     flows = f" flows={point.flows}" if point.flows > 1 else ""
-    told = f"{carrier(point)} {point.op} {point.workload} {piece(point)} x{point.descriptors}{place}{flows} [GB/s]"
+    told = f"{carrier(point)} {point.op} {point.workload} {piece(point)} x{point.descriptors}{place}{flows}{UNIT}"
     return plain(told.translate(_PLAIN))

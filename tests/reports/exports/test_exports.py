@@ -95,6 +95,18 @@ def test_otava_can_read_what_is_written_for_it(two: tuple[Path, Path]) -> None:
     assert "1 points are left out" in done.stderr
 
 
+def test_points_that_differ_in_a_comma_only_keep_columns_of_their_own(
+    made: Callable[..., Path], sampled: Callable[..., Any]
+) -> None:
+    lists = ("cma,tcp", "cma tcp", "cma'tcp")
+    run = made(
+        "base", [one for number, tls in enumerate(lists) for one in sampled(50 + number, settings={"UCX_TLS": tls})]
+    )
+    found = otava_reads(exported("otava", run), exported("otava-config", run))
+    assert len(found) == 3
+    assert len({values[0] for values in found.values()}) == 3
+
+
 def test_no_setting_of_a_stranger_breaks_a_column(made: Callable[..., Path], sampled: Callable[..., Any]) -> None:
     hostile = {"UCX_X": '=cmd,"x"\n: - \'y', "z": "\u202e#"}
     run = made("base", sampled(50, settings=hostile))
