@@ -21,6 +21,7 @@ from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
 from perf.setups import by_setup
+from perf.sharing import within
 from perf.spec import check_spec
 from perf.spent import Clocked, Stopwatch
 from perf.together import measure_together
@@ -97,7 +98,14 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     try:
         asides = beside(spec, resources, folder.logs, watcher.note)
         with closing(
-            _records(resources, _within(budget, left), folder, options, asides, stopwatch=clocked.stopwatch)
+            _records(
+                resources,
+                within(budget, left, planned, spec.launches, watcher.note),
+                folder,
+                options,
+                asides,
+                stopwatch=clocked.stopwatch,
+            )
         ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
@@ -155,17 +163,6 @@ def _left(
         for launch, order in enumerate(orders)
     }
     return {launch: points for launch, points in left.items() if points}
-
-
-def _within(
-    budget: Budget, left: Mapping[int, Sequence[tuple[int, int]]]
-) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
-    """Yield each launch that should end in time."""
-    for launch, order in left.items():
-        if not budget.launch():
-            return
-        yield launch, order
-        budget.launched()
 
 
 def _records(

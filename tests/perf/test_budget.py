@@ -131,12 +131,15 @@ def test_what_a_budget_left_out_is_said_with_what_it_means(tmp_path: Path) -> No
     cut = {0: [(0, index) for index in others]} | {launch: [(0, n) for n in range(len(planned))] for launch in (1, 2)}
     told = list(not_reached(cut, planned, 9, tmp_path / "a run"))
     assert told[0].endswith(f"not reached: launch 2, 3 of 9 and {len(others)} points of a launch that was begun")
-    assert len(told) == 1, "six launches have ended before"
+    assert len(told) == 1, "every point has six launches: of the three that are missing some are whole"
     assert list(not_reached({}, planned, 9, tmp_path)) == []
     every = {launch: [(0, n) for n in range(len(planned))] for launch in range(1, 9)}
     told = list(not_reached({0: cut[0]} | every, planned, 9, tmp_path / "a run"))
     assert "for none of mooncake:tcp, nixl:POSIX, ucx" in told[1]
-    assert told[2].startswith("0 launches have ended, and an interval needs 6: kvgauge sweep --resume '")
+    assert told[2].startswith(
+        f"0 of {len(planned)} points have the 6 launches that an interval needs; for the others: "
+    )
+    assert "kvgauge sweep --resume '" in told[2]
     told = list(not_reached(dict.fromkeys((7, 8), every[1]), planned, 9, tmp_path))
     assert told == ["the budget is over; not reached: launch 8, 9 of 9"], "seven launches are enough"
 
