@@ -124,7 +124,7 @@ def _checked(line: Mapping[str, object], source: str) -> TimeRecord:
         record = TimeRecord.model_validate(line, strict=True)
     except ValidationError as error:
         raise complaint(error, source=source, model=TimeRecord) from None
-    if sum(record.parts_ns.get(name, 0) for name in (*INSIDE, *OUTSIDE)) > record.wall_ns:
+    if sum(took for name, took in record.parts_ns.items() if name != "warm_up") > record.wall_ns:
         raise BadInput("bad-time", f"{source}: parts_ns are more than wall_ns", "the file was changed or damaged")
     return record
 
