@@ -32,8 +32,9 @@ def within(
     planned: Sequence[PlannedPoint],
     launches: int,
     note: Callable[[str], None],
+    thinned: set[int],
 ) -> Iterator[tuple[int, Order]]:
-    """Yield each launch that should end in time, with the points that it is to measure."""
+    """Yield each launch that should end in time, with the points that it is to measure; add it to `thinned` if they are few."""
     wanted = min(launches, MIN_LAUNCHES) - (launches - len(left))  # launches that intervals still lack
     chosen: frozenset[int] | None = None
     for launch, order in left.items():
@@ -45,6 +46,8 @@ def within(
         now = _of(order, chosen)
         if not now or not budget.launch(len(now)):
             return
+        if len(now) < len(order):
+            thinned.add(launch)
         yield launch, now
         budget.launched(len(now))
         wanted -= 1
