@@ -31,6 +31,7 @@ def within(
     left: Mapping[int, Order],
     planned: Sequence[PlannedPoint],
     launches: int,
+    *,
     note: Callable[[str], None],
     thinned: set[int],
 ) -> Iterator[tuple[int, Order]]:

@@ -33,7 +33,7 @@ from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from perf.asides import CeilingRecord, WitnessRecord
@@ -95,17 +95,12 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
+    thinned: set[int] = set()  # launches that measure some points only, so that there are enough of them
     try:
+        within_it = within(budget, left, planned, spec.launches, note=watcher.note, thinned=thinned)
         asides = beside(spec, resources, folder.logs, watcher.note)
         with closing(
-            _records(
-                resources,
-                within(budget, left, planned, spec.launches, watcher.note),
-                folder,
-                options,
-                asides,
-                stopwatch=clocked.stopwatch,
-            )
+            _records(resources, within_it, folder, options, asides, stopwatch=clocked.stopwatch, thinned=thinned)
         ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
@@ -173,6 +168,7 @@ def _records(
     asides: Beside,
     *,
     stopwatch: Stopwatch,
+    thinned: Collection[int],
 ) -> Generator[Record]:
     losses: Counter[int] = Counter()
     done = _asides_done(folder)
@@ -192,7 +188,8 @@ def _records(
         )
         for launch, order in launches:
             steps = _steps(replace(plan, launch=launch), resources, order, losses)
-            others = asides.steps(launch, done[launch], volume=file.parent if file else None)
+            known = done[launch] | ({"ceiling"} if launch in thinned else set())  # the first launch has had them
+            others = asides.steps(launch, known, volume=file.parent if file else None)
             others = [partial(stopwatch.each, "beside", step) for step in others]
             for step in _mixed(steps, others, (options.seed, launch)):
                 yield from step()

@@ -36,8 +36,10 @@ def swept(
     """Return launches by point, notes and seconds of a sweep whose points each take `point_s`."""
     clock, notes, measured = Clock(), list[str](), Counter[int]()
     left = {launch: list(enumerate(order)) for launch, order in enumerate(schedule(PLANNED, launches, 5))}
-    for _, order in within(Budget(budget_s, clock), left, PLANNED, launches, notes.append):
+    thinned: set[int] = set()
+    for launch, order in within(Budget(budget_s, clock), left, PLANNED, launches, note=notes.append, thinned=thinned):
         measured.update(index for _, index in order)
+        assert (launch in thinned) == (len(order) < len(PLANNED))
         clock.now += fixed_s + point_s * len(order)
     return measured, notes, clock.now
 
