@@ -108,6 +108,9 @@ def report(paths: tuple[Path, ...], form: str, out: Path | None) -> None:
 
     files = [path for path in paths if path.is_file()]
     folders = [path for path in paths if path not in files]
+    if files and not folders:
+        hint = "kvgauge report RUN FILE puts it beside a run; kvgauge read FILE shows it alone"
+        raise BadInput("no-run", f"{files[0]}: Not a directory, and so no run", hint)
     if form in EXPORTS:
         _export(folders or [newest()], files, form, out)
         return

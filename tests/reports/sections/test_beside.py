@@ -103,3 +103,6 @@ def test_a_file_stands_beside_one_run_only(tmp_path: Path) -> None:
     error = CliRunner().invoke(report, [str(tmp_path / "a"), str(tmp_path / "b"), str(file)]).exception
     assert isinstance(error, BadInput)
     assert "stands beside one run" in error.message
+    alone = CliRunner().invoke(report, [str(file)]).exception
+    assert isinstance(alone, BadInput)
+    assert "kvgauge read FILE" in alone.hint
