@@ -42,8 +42,10 @@ def within(
         fitting = budget.fitting(wanted, _CAREFUL)
         if fitting is not None and fitting < len(_of(order, chosen)):
             fewer = shared_out(planned, fitting)
-            chosen = fewer if chosen is None else chosen & fewer
-            note(_told(planned, chosen, launch))
+            fewer = fewer if chosen is None else chosen & fewer
+            if len(_of(order, fewer)) < len(_of(order, chosen)):  # one transfer is the least there is
+                chosen = fewer
+                note(_told(planned, chosen, launch))
         now = _of(order, chosen)
         if not now or not budget.launch(len(now)):
             return

@@ -70,6 +70,16 @@ def test_a_spec_of_a_few_launches_is_not_thinned_out_for_an_interval_that_it_can
     assert notes == []
 
 
+def test_one_transfer_is_the_least_and_nothing_is_said_of_it() -> None:
+    one = [point for point in PLANNED if point.point.op == "handoff"]
+    clock, notes = Clock(), list[str]()
+    launches = within(Budget(10, clock), {0: [(0, 0)], 1: [(0, 0)]}, one, 9, note=notes.append, thinned=set())
+    assert next(launches)
+    clock.now = 9
+    assert list(launches) == []
+    assert notes == []
+
+
 @pytest.mark.parametrize("most", [0, 1, 5, 12, 30, len(PLANNED)])
 def test_whole_transfers_are_chosen_and_first_those_that_bring_every_transport(most: int) -> None:
     chosen = shared_out(PLANNED, most)
