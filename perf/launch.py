@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from perf.repetition import WARM_UP_WINDOWS
 from perf.roles import INITIATOR, ROLES, roles_of, through_file
 from perf.workload import Work, region_bytes
 from suite.run.network import sent_bytes
+from suite.run.processor import stolen_ns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
@@ -101,7 +103,7 @@ class Launch:
                 draft.opened(point.told)
                 draft.prepared(point.sizes)
                 for _ in range(WARM_UP_WINDOWS):
-                    draft.warmed_up(point.window(gate=gate))
+                    draft.warmed_up(point.window("post_apart", gate))
                 for _ in range(planned.windows):
                     draft.window(point.window(gate=gate))
                 draft.closed(point.close())
@@ -172,8 +174,9 @@ class OpenPoint:
         verbs = {role: post if role == self._initiator else "serve" for role in self._roles}
         if gate:
             gate.wait()
-        sent = sent_bytes()
-        timing = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)[self._initiator]
+        sent, stolen, begun = sent_bytes(), stolen_ns(), time.perf_counter_ns()
+        told = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)
+        around = {"window_ns": time.perf_counter_ns() - begun, "stolen_ns": max(0, stolen_ns() - stolen)}
         network = {
             name: after - sent[name] for name, after in sent_bytes().items() if after >= sent.get(name, after + 1)
         }
@@ -183,10 +186,13 @@ class OpenPoint:
         for role, answer in checked.items():
             if answer["findings"]:
                 raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
-        cached = [told.get(self._initiator, {}).get("cached_bytes") for told in (stamped, checked)]
+        cached = [counted.get(self._initiator, {}).get("cached_bytes") for counted in (stamped, checked)]
         checked_bytes = sum(answer["bytes"] for answer in checked.values())
         tcp = checked[self._initiator].get("tcp_bytes", 0) - stamped[self._initiator].get("tcp_bytes", 0)
-        return Window(timing, checked_bytes, cached[0], cached[1], network, max(0, tcp))
+        usage = {role: answer["usage"] for role, answer in told.items() if answer and "usage" in answer}
+        return Window(
+            told[self._initiator], checked_bytes, cached[0], cached[1], network, max(0, tcp), usage=usage, around=around
+        )
 
     def ask_one(self, role: str, verb: str, **arguments: Any) -> Any:
         """Put a question to one worker."""
