@@ -41,6 +41,21 @@ class Share(_Closed):
     fraction: Fraction | None
 
 
+class Cpu(_Closed):
+    """Processor time of one side, over launches: user and system, all threads."""
+
+    seconds_per_gb: Interval = Field(description="for 1e9 bytes of the KV cache; polling costs whatever is moved")
+    share: Interval = Field(description="of one processor, in the timed windows; 1 is all of it")
+
+
+class LeftOut(_Closed):
+    """A launch that is in no number."""
+
+    launch: int
+    code: str
+    why: str
+
+
 class PointSummary(_Closed):
     """One point over its launches."""
 
@@ -66,6 +81,11 @@ class PointSummary(_Closed):
     storage: Storage | None
     limit: Share | None = Field(description="of the ceiling of its wire, working set and pages")
     evidence: list[Evidence]
+    tails_ns: dict[str, Interval] = Field(
+        description="p90, p99, p99.9 of a launch, over the launches with samples enough"
+    )
+    cpu: dict[str, Cpu] = Field(description="of initiator and target; empty on the emulator and in older runs")
+    left_out: list[LeftOut]
 
 
 class Ceiling(_Closed):
