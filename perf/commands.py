@@ -139,6 +139,7 @@ def run_sweep(
 def _resume(path: Path, options: Mapping[str, Any]) -> RunFolder:
     from dataclasses import replace
 
+    from perf.leftovers import what_ucx_left
     from perf.sweep import resumed
 
     if options["out"] is not None or options["seed"] is not None:
@@ -147,6 +148,8 @@ def _resume(path: Path, options: Mapping[str, Any]) -> RunFolder:
     gpus = options["emulated_gpus"]
     if gpus is not None and gpus != asked.emulated_gpus:
         raise click.UsageError("--resume goes on with as many emulated GPUs as the run it goes on with")
+    for note in what_ucx_left(folder):
+        click.echo(note, err=True)
     asked = replace(
         asked, deadline_s=options["deadline_s"], budget_s=_seconds(options["budget"]), scratch=options["scratch"]
     )

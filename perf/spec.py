@@ -177,6 +177,7 @@ class SweepSpec(_Table):
             update={
                 "kv": [table.model_copy(update={"transports": swept(table)}) for table in self.kv],
                 "messages": [table.model_copy(update={"transports": swept(table)}) for table in self.messages],
+                "optional": [name for name in self.optional if name not in transports],  # asked for: must be there
             }
         )
 

@@ -121,9 +121,12 @@ def _checked(line: Mapping[str, object], source: str) -> TimeRecord:
     if isinstance(schema, int) and schema > 1:
         raise BadInput("newer-schema", f"{source}: schema {schema} is newer than this kvgauge, which reads 1")
     try:
-        return TimeRecord.model_validate(line, strict=True)
+        record = TimeRecord.model_validate(line, strict=True)
     except ValidationError as error:
         raise complaint(error, source=source, model=TimeRecord) from None
+    if sum(took for name, took in record.parts_ns.items() if name != "warm_up") > record.wall_ns:
+        raise BadInput("bad-time", f"{source}: parts_ns are more than wall_ns", "the file was changed or damaged")
+    return record
 
 
 @dataclass(frozen=True)

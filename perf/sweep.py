@@ -21,6 +21,7 @@ from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
 from perf.setups import by_setup
+from perf.sharing import within
 from perf.spec import check_spec
 from perf.spent import Clocked, Stopwatch
 from perf.together import measure_together
@@ -32,7 +33,7 @@ from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from perf.asides import CeilingRecord, WitnessRecord
@@ -94,10 +95,12 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
+    thinned: set[int] = set()  # launches that measure some points only, so that there are enough of them
     try:
+        within_it = within(budget, left, planned, spec.launches, note=watcher.note, thinned=thinned)
         asides = beside(spec, resources, folder.logs, watcher.note)
         with closing(
-            _records(resources, _within(budget, left), folder, options, asides, stopwatch=clocked.stopwatch)
+            _records(resources, within_it, folder, options, asides, stopwatch=clocked.stopwatch, thinned=thinned)
         ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
@@ -157,17 +160,6 @@ def _left(
     return {launch: points for launch, points in left.items() if points}
 
 
-def _within(
-    budget: Budget, left: Mapping[int, Sequence[tuple[int, int]]]
-) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
-    """Yield each launch that should end in time."""
-    for launch, order in left.items():
-        if not budget.launch():
-            return
-        yield launch, order
-        budget.launched()
-
-
 def _records(
     resources: Resources,
     launches: Iterable[tuple[int, Sequence[tuple[int, int]]]],
@@ -176,6 +168,7 @@ def _records(
     asides: Beside,
     *,
     stopwatch: Stopwatch,
+    thinned: Collection[int],
 ) -> Generator[Record]:
     losses: Counter[int] = Counter()
     done = _asides_done(folder)
@@ -195,7 +188,8 @@ def _records(
         )
         for launch, order in launches:
             steps = _steps(replace(plan, launch=launch), resources, order, losses)
-            others = asides.steps(launch, done[launch], volume=file.parent if file else None)
+            known = done[launch] | ({"ceiling"} if launch in thinned else set())  # the first launch has had them
+            others = asides.steps(launch, known, volume=file.parent if file else None)
             others = [partial(stopwatch.each, "beside", step) for step in others]
             for step in _mixed(steps, others, (options.seed, launch)):
                 yield from step()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from conformance.record import Case
     from perf.limits import Limit
+    from perf.outside.result import OutsideResult
     from perf.spent import Spent
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
@@ -101,6 +102,7 @@ class ReportData:
     cases: tuple[Case, ...] = ()  # of conformance, one by one
     transfer: Transfer | None = None  # of kvgauge transfer
     time: Spent | None = None  # where the wall time of a sweep went
+    outside: tuple[OutsideResult, ...] = ()  # of other tools, to stand beside
 
     @property
     def stopped(self) -> str:
@@ -129,6 +131,7 @@ def report_data(
     cases: Sequence[Case] = (),
     transfer: Transfer | None = None,
     time: Spent | None = None,
+    outside: Sequence[OutsideResult] = (),
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -167,6 +170,7 @@ def report_data(
         cases=tuple(cases),
         transfer=transfer,
         time=time,
+        outside=tuple(outside),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -263,7 +263,8 @@ def main() -> None:
     manners = ", ".join(f"{count} {name}" for name, count in sorted(found.kills.items()))
     print(f"{sum(found.kills.values())} kills in {time.monotonic() - begun:.0f} s ({manners}); {found.torn} torn lines")
     print(f"{found.runs} runs, {found.records} records, {found.failed} of them of points that lost a worker")
-    print(f"new in {SHM}: {', '.join(new) or 'nothing'}")
+    # UCX makes a file there and unlinks it at once: who is killed between the two cannot take it away
+    print(f"new in {SHM}, of whomever: {', '.join(new) or 'nothing'}")
     print(f"a run that nobody killed: {calm.records} records, {len(calm.wrong)} things wrong")
     for one in (*found.wrong, *calm.wrong):
         print(f"WRONG: {one}")

@@ -24,6 +24,7 @@ from reports.formats.script import policy, script
 from reports.sections import evidence
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers
+from reports.sections.beside import besides
 from reports.sections.charts import charts
 from reports.sections.costs import costs
 from reports.sections.devices import devices
@@ -48,6 +49,7 @@ SECTIONS = (
     ("evidence", "Which wire, and says who"),
     ("ceilings", "How near to the ceilings"),
     ("witness", "Beside ucx_perftest"),
+    ("beside", "Beside other tools"),
     ("devices", "Between devices"),
     ("storage", "Storage beside network"),
     ("throughput", "Throughput"),
@@ -124,6 +126,7 @@ def render(data: ReportData) -> str:
             fits=lines,
             recompute=again,
             times=times(data.time),
+            besides=besides(data.summaries, data.outside),
             draw=draw,
             draw_bars=draw_bars,
             format_ns=format_ns,
@@ -158,6 +161,7 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "witness": bool(data.testimonies),
         "conformance": data.conformance is not None,
         "time": data.time is not None,
+        "beside": bool(data.outside),
     }
 
 

@@ -202,6 +202,45 @@ class Transfer(_Closed):
     more_troubles: int
 
 
+class Time(_Closed):
+    """Where the wall time of a sweep went, over all its sessions."""
+
+    wall_ns: int
+    inside_ns: int = Field(description="inside windows and their checks: fill, transfer and check")
+    share_inside: Fraction
+    windows: int
+    parts_ns: dict[str, int] = Field(description="fill, transfer, check, ...; warm_up is of these three, again")
+
+
+class Timing(_Closed):
+    """A time that another tool told, and which statistic of what it is."""
+
+    ns: float
+    statistic: str
+
+
+class Outside(_Closed):
+    """One figure of another tool: one mean without spread."""
+
+    tool: str
+    source: str = Field(description="file and line")
+    gb_per_s: float
+    unit_as_printed: str
+    version: str
+    op: str
+    pattern: str
+    transport: str
+    source_memory: str
+    destination_memory: str
+    block_bytes: int | None
+    batch: int | None
+    initiators: int | None
+    count: int | None
+    timings: list[Timing]
+    notes: list[str]
+    emulated: bool
+
+
 class Summary(_Closed):
     """What `kvgauge report --format json` prints, and what a report holds in its element `#summary`."""
 
@@ -217,6 +256,8 @@ class Summary(_Closed):
     witness: list[Witness]
     conformance: Conformance | None
     transfer: Transfer | None = None
+    time: Time | None = None
+    beside: list[Outside] = Field(default_factory=list, description="what other tools measured; never compared here")
 
 
 def schema_text() -> str:

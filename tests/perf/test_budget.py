@@ -131,12 +131,15 @@ def test_what_a_budget_left_out_is_said_with_what_it_means(tmp_path: Path) -> No
     cut = {0: [(0, index) for index in others]} | {launch: [(0, n) for n in range(len(planned))] for launch in (1, 2)}
     told = list(not_reached(cut, planned, 9, tmp_path / "a run"))
     assert told[0].endswith(f"not reached: launch 2, 3 of 9 and {len(others)} points of a launch that was begun")
-    assert len(told) == 1, "six launches have ended before"
+    assert len(told) == 1, "every point has six launches: of the three that are missing some are whole"
     assert list(not_reached({}, planned, 9, tmp_path)) == []
     every = {launch: [(0, n) for n in range(len(planned))] for launch in range(1, 9)}
     told = list(not_reached({0: cut[0]} | every, planned, 9, tmp_path / "a run"))
     assert "for none of mooncake:tcp, nixl:POSIX, ucx" in told[1]
-    assert told[2].startswith("0 launches have ended, and an interval needs 6: kvgauge sweep --resume '")
+    assert told[2].startswith(
+        f"0 of {len(planned)} points have the 6 launches that an interval needs; for the others: "
+    )
+    assert "kvgauge sweep --resume '" in told[2]
     told = list(not_reached(dict.fromkeys((7, 8), every[1]), planned, 9, tmp_path))
     assert told == ["the budget is over; not reached: launch 8, 9 of 9"], "seven launches are enough"
 
@@ -148,6 +151,7 @@ def test_the_preset_of_a_standard_sweep_has_four_transports_that_need_no_gpu() -
     assert names >= {"nixl:UCX", "ucx", "mooncake:tcp", "copy"}
     assert {one.point.source for one in planned} | {one.point.destination for one in planned} == {"host"}
     assert set(spec.optional) < names, "NIXL over UCX is not optional"
+    assert "ucx" not in spec.carried_by(["ucx"]).optional, "what settings select must be there"
 
 
 def test_what_a_spec_calls_optional_is_left_out_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

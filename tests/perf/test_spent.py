@@ -96,6 +96,10 @@ def test_sessions_add_up_and_a_torn_line_is_cut(tmp_path: Path) -> None:
             '{"schema": 1, "kind": "time", "launch": 0, "windows": 0, "wall_ns": 1, "parts_ns": {"lunch": 3}}',
             "parts_ns",
         ),
+        (
+            '{"schema": 1, "kind": "time", "launch": 0, "windows": 0, "wall_ns": 5, "parts_ns": {"fill": 6}}',
+            "more than",
+        ),
         ("[]", "not a JSON object"),
     ],
 )
