@@ -190,6 +190,7 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
+    from perf.cpu import line
     from perf.reading import read_run
     from perf.require import judge
     from perf.summary import as_json as summary_json
@@ -210,7 +211,7 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     else:
         console = Console()
         console.print(terminal.points(summaries))
-        for sentence in sentences:
+        for sentence in filter(None, [*sentences, line(summaries)]):
             console.print(plain(sentence), markup=False, highlight=False)
     if judgement and not judgement.judged:
         return Exit.MISSING

@@ -33,6 +33,7 @@ from reports.sections.latencies import SHARES, latencies
 from reports.sections.ratios import ratios
 from reports.sections.recompute import recompute
 from reports.sections.storage import storage
+from reports.sections.validity import validity
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ SECTIONS = (
     ("recompute", "Moving against recomputing"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("validity", "What was checked of the numbers"),
     ("set", "What to set"),
     ("environment", "Environment"),
     ("reading", "How to read this"),
@@ -92,7 +94,7 @@ def render(data: ReportData) -> str:
     advised = advice_of(data)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
     phases, lines = costs(data.summaries), described(data.summaries)
-    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
+    shown |= {"costs": bool(phases), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
     return (
@@ -121,6 +123,7 @@ def render(data: ReportData) -> str:
             costs=phases,
             fits=lines,
             recompute=again,
+            validity=validity(data.summaries),
             draw=draw,
             draw_curves=draw_curves,
             draw_ratios=draw_ratios,
@@ -148,6 +151,7 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "validity": bool(data.summaries),
         "evidence": any(one.evidence for one in data.summaries),
         "ceilings": bool(data.limits),
         "witness": bool(data.testimonies),
