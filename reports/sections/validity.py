@@ -47,6 +47,7 @@ class Validity:
     clean: tuple[str, ...] = ()  # titles of doubts that no point has
     left_out: tuple[LeftOut, ...] = ()
     more: int = 0  # launches that are left out as well, and not listed
+    emulated: bool = False  # some points have no times that could be checked
     unwatched: bool = False  # no launch has told of its processors: who else used the machine is not known
 
 
@@ -60,7 +61,7 @@ def validity(summaries: Sequence[PointSummary]) -> Validity:
         for issue in summary.issues:
             levels.setdefault(issue.code, set()).add(issue.level)
     left_out = list(_left_out(summaries))
-    timed = [one for summary in summaries for one in summary.repetitions]
+    timed = [one for summary in summaries if not summary.emulated for one in summary.repetitions]
     unwatched = bool(timed) and not any(one.used for one in timed)
     untold = {"loaded-machine"} if unwatched else set()
     found = [_check(code, levels[code], counts[code], len(summaries)) for code in counts]
@@ -69,6 +70,7 @@ def validity(summaries: Sequence[PointSummary]) -> Validity:
         clean=tuple(one.title for one in REGISTRY if one.code not in {*counts, *untold}),
         left_out=tuple(left_out[:MOST]),
         more=max(0, len(left_out) - MOST),
+        emulated=any(one.emulated for one in summaries),
         unwatched=unwatched,
     )
 

@@ -71,6 +71,11 @@ def test_a_doubt_of_another_version_is_told_as_one(summary: Build) -> None:
     assert "&lt;b&gt;from &amp; the future&lt;/b&gt; (unknown)" in text
 
 
+def test_of_emulated_points_no_time_is_said_to_be_checked(timed: Build) -> None:
+    assert "nothing of steadiness or load was asked" in section([timed(emulated=True)])
+    assert not validity([timed(emulated=True)]).unwatched
+
+
 @pytest.mark.parametrize("used", [{}, {"initiator": Used(1, 0, 1)}])
 def test_who_else_used_the_machine_is_not_claimed_to_be_known(timed: Build, used: dict[str, Any]) -> None:
     from dataclasses import replace
