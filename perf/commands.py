@@ -193,6 +193,7 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
+    from perf.cpu import line
     from perf.reading import read_run
     from perf.require import judge
     from perf.spent import read_times, spent
@@ -221,7 +222,7 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     else:
         console = Console()
         console.print(terminal.points(summaries))
-        for sentence in sentences:
+        for sentence in filter(None, [*sentences, line(summaries)]):
             console.print(plain(sentence), markup=False, highlight=False)
         if time:
             console.print(time.sentence(), markup=False, highlight=False)

@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf.choice import choices
+from perf.identity import CEILING, transfer_key
 from perf.statistics import median_interval
 from perf.summary import Cpu
+from perf.words import carrier, piece
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from perf.summary import Repetition
+    from perf.summary import PointSummary, Repetition
 
 SIDES = ("initiator", "target")
-POLLS = 0.9  # of a processor, when it has one: such a side waits by looking again and again
 
 
 def cpu(repetitions: Sequence[Repetition]) -> dict[str, Cpu]:
@@ -32,3 +34,23 @@ def cpu(repetitions: Sequence[Repetition]) -> dict[str, Cpu]:
                 share=median_interval([used.cpu_ns / used.wall_ns for used, _ in having]),
             )
     return found
+
+
+def line(summaries: Sequence[PointSummary]) -> str:
+    """Return what the transfer that decides costs in processor time, by everything that moved it; empty without any."""
+    for choice in choices(summaries):
+        key = transfer_key(choice.point)
+        same = [one for one in summaries if transfer_key(one.point) == key and one.cpu]
+        if same:
+            ordered = sorted(same, key=lambda one: (one.point.transport == CEILING, _total(one), carrier(one.point)))
+            told = "; ".join(f"{carrier(one.point)} {_sides(one)}" for one in ordered)
+            return f"Processor time for a GB of {choice.workload} ({choice.op}, {piece(choice.point)}), initiator + target: {told}."
+    return ""
+
+
+def _total(one: PointSummary) -> float:
+    return sum(side.seconds_per_gb.median for side in one.cpu.values())
+
+
+def _sides(one: PointSummary) -> str:
+    return " + ".join(f"{one.cpu[side].seconds_per_gb.median:.2g} s" for side in SIDES if side in one.cpu)

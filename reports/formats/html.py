@@ -35,6 +35,7 @@ from reports.sections.ratios import ratios
 from reports.sections.recompute import recompute
 from reports.sections.storage import storage
 from reports.sections.time import times
+from reports.sections.validity import validity
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ SECTIONS = (
     ("recompute", "Moving against recomputing"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("validity", "What was checked of the numbers"),
     ("set", "What to set"),
     ("time", "Where the time went"),
     ("environment", "Environment"),
@@ -96,7 +98,7 @@ def render(data: ReportData) -> str:
     advised = advice_of(data)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
     phases, lines = costs(data.summaries), described(data.summaries)
-    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
+    shown |= {"costs": bool(phases), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
     return (
@@ -127,6 +129,7 @@ def render(data: ReportData) -> str:
             recompute=again,
             times=times(data.time),
             besides=besides(data.summaries, data.outside),
+            validity=validity(data.summaries),
             draw=draw,
             draw_bars=draw_bars,
             format_ns=format_ns,
@@ -156,6 +159,7 @@ def _shown(data: ReportData) -> dict[str, bool]:
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "validity": bool(data.summaries),
         "evidence": any(one.evidence for one in data.summaries),
         "ceilings": bool(data.limits),
         "witness": bool(data.testimonies),
