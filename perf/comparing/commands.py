@@ -23,7 +23,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--band", metavar="PERCENT", help="By how much runs of the same code differ on this machine.  [default: 21%]"
+    "--band",
+    metavar="PERCENT",
+    help="By how much runs of the same code differ on this machine.  [default: as calibrated there, else 21%]",
 )
 @click.option(
     "--fail-on",
@@ -66,12 +68,13 @@ def compare(base: Path, new: Path | None, **options: Any) -> None:
 
 
 def _compared(base: Path, new: Path | None, band: str | None) -> Comparison:
-    from perf.comparing.band import BAND, SOURCE
+    from perf.comparing.band import band_of
     from perf.comparing.comparison import compare as compared
     from perf.comparing.runs import load, newest_but
 
-    width, source = (BAND, SOURCE) if band is None else (_share(band), "given with --band")
-    return compared(load(base), load(new or newest_but(base)), band=width, band_source=source)
+    runs = load(base), load(new or newest_but(base))
+    width, source = band_of(*(run.manifest for run in runs)) if band is None else (_share(band), "given with --band")
+    return compared(*runs, band=width, band_source=source)
 
 
 def _share(text: str) -> float:
