@@ -190,6 +190,8 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
+    from perf.calibration import told as calibration
+    from perf.calibration import words
     from perf.reading import read_run
     from perf.require import judge
     from perf.summary import as_json as summary_json
@@ -197,20 +199,27 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from perf.words import plain
     from suite.run import manifest
 
-    run = read_run(folder.samples)
+    run, about = read_run(folder.samples), manifest.read(folder.manifest)
     records, summaries = run.points, summarise(run.points, run.ceilings)
     judgement = judge(records, require) if require else None
     sentences = [
         *(judgement.sentences() if judgement else ()),
-        *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
+        *verdict(summaries, manifest.selected_transports(about)),
     ]
+    found = None if any(one.emulated for one in summaries) else calibration.told(about)
+    instrument = words.of_run(found) if found else []
     if as_json:
-        told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
+        told = {
+            "run": str(folder.path),
+            "verdict": sentences,
+            "calibration": instrument,
+            "points": [summary_json(one) for one in summaries],
+        }
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         console = Console()
         console.print(terminal.points(summaries))
-        for sentence in sentences:
+        for sentence in (*sentences, *instrument):
             console.print(plain(sentence), markup=False, highlight=False)
     if judgement and not judgement.judged:
         return Exit.MISSING

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from perf.calibration.told import told
 from perf.identity import reading_order
 from perf.words import full_name
 from reports.sections.hardware import devices, emulation, moved, size
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.record import Case
+    from perf.calibration.told import Told
     from perf.limits import Limit
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
@@ -99,6 +101,7 @@ class ReportData:
     launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
     cases: tuple[Case, ...] = ()  # of conformance, one by one
     transfer: Transfer | None = None  # of kvgauge transfer
+    calibration: Told | None = None  # of the machine, before the run
 
     @property
     def stopped(self) -> str:
@@ -163,6 +166,7 @@ def report_data(
         launches=tuple(launches),
         cases=tuple(cases),
         transfer=transfer,
+        calibration=told(manifest),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from perf.launch import Launch
+    from perf.launch import Gate, Launch
 
 DEADLINE_S = 60.0
 
@@ -98,11 +98,14 @@ def group(
         yield launch
 
 
-def measured(launch: Launch, index: int, planned: PlannedPoint) -> Windows:
-    """Measure a point as a sweep does: one window that warms up, then the timed ones. Raises `WorkerFailed`."""
+def measured(launch: Launch, index: int, planned: PlannedPoint, gate: Gate | None = None) -> Windows:
+    """Measure a point as a sweep does: one window that warms up, then the timed ones. Raises `WorkerFailed`.
+
+    The `gate` is passed before and after each window.
+    """
     with launch.opened(index, planned) as point:
-        warm = point.window()
-        timed = [point.window() for _ in range(planned.windows)]
+        warm = point.window(gate=gate)
+        timed = [point.window(gate=gate) for _ in range(planned.windows)]
         told = point.close()
     return Windows(
         nbytes=planned.samples * planned.point.descriptor_bytes,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from perf.calibration.told import Told
     from suite.run.calibration import Cost, Known, Part, PartName
 
+DIGITS = 4  # of what is known and measured: an error of a thousandth is to be seen
 TITLES: dict[PartName, str] = {
     "link": "links of known rate",
     "latency": "planted latencies",
@@ -22,11 +23,11 @@ TITLES: dict[PartName, str] = {
 }
 
 
-def size(value: float, unit: str) -> str:
+def size(value: float, unit: str, digits: int = 3) -> str:
     """Return a figure with its unit."""
     if unit == "ns":
-        return f"-{format_ns(-value)}" if value < 0 else format_ns(value)
-    return format_rate(value) if unit == "GB/s" else f"{value:.4g}"
+        return f"-{format_ns(-value, digits)}" if value < 0 else format_ns(value, digits)
+    return format_rate(value, digits) if unit == "GB/s" else f"{value:.4f}"
 
 
 def percent(share: float) -> str:
@@ -46,9 +47,9 @@ def verdict(one: Known) -> str:
     return "good" if one.good else "beyond"
 
 
-def span(low: float | None, high: float | None, unit: str) -> str:
+def span(low: float | None, high: float | None, unit: str, digits: int = 3) -> str:
     """Return the least and the greatest, or nothing."""
-    return "" if low is None or high is None else f"[{size(low, unit)}, {size(high, unit)}]"
+    return "" if low is None or high is None else f"[{size(low, unit, digits)}, {size(high, unit, digits)}]"
 
 
 def cost(one: Cost) -> str:

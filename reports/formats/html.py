@@ -14,6 +14,7 @@ from markupsafe import Markup
 from perf.rows import grouped
 from perf.words import plain
 from reports.figures.curves import draw_curves
+from reports.figures.errors import draw_errors
 from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
 from reports.figures.ratios import draw_ratios
@@ -24,6 +25,7 @@ from reports.formats.script import policy, script
 from reports.sections import evidence
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers
+from reports.sections.calibration import calibration
 from reports.sections.charts import charts
 from reports.sections.costs import costs
 from reports.sections.devices import devices
@@ -55,6 +57,7 @@ SECTIONS = (
     ("costs", "What a transfer costs besides its bytes"),
     ("fit", "Fixed cost, cost per descriptor, bandwidth"),
     ("recompute", "Moving against recomputing"),
+    ("calibration", "Calibration: how wrong the tool is here"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("set", "What to set"),
@@ -95,6 +98,8 @@ def render(data: ReportData) -> str:
     shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
+    calibrated = None if data.emulation else calibration(data.calibration)
+    shown |= {"calibration": calibrated is not None}
     return (
         page_environment()
         .get_template("report.html.j2")
@@ -121,8 +126,10 @@ def render(data: ReportData) -> str:
             costs=phases,
             fits=lines,
             recompute=again,
+            calibration=calibrated,
             draw=draw,
             draw_curves=draw_curves,
+            draw_errors=draw_errors,
             draw_ratios=draw_ratios,
             draw_stack=draw_stack,
             draw_took=draw_took,
