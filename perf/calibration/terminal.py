@@ -58,8 +58,8 @@ def _known(parts: Sequence[Part]) -> Table:
         told = words.verdict(one)
         cells = (
             one.what,
-            words.size(one.known, one.unit),
-            words.size(one.measured, one.unit),
+            words.size(one.known, one.unit, words.DIGITS),
+            words.size(one.measured, one.unit, words.DIGITS),
             words.percent(one.error),
         )
         table.add_row(*map(_text, cells), _text(told, _STYLES[told]))

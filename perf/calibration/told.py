@@ -49,6 +49,8 @@ class Told:
             yield f"it is {age:.0f} days old"
         if made.kernel != self.kernel:
             yield f"it was made on kernel {made.kernel}"
+        if part == "band" and made.quick:
+            yield "it was made with --quick"
         if made.kvgauge != self.kvgauge:
             yield f"it was made by kvgauge {made.kvgauge}"
 

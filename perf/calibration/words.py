@@ -66,8 +66,8 @@ def of_part(name: PartName, part: Part) -> Iterator[str]:
         yield f"{TITLES[name].capitalize()}: within {within(worst.error)} (furthest off: {worst.what}{tolerated})."
     theirs = [one for one in part.known if one.kind == "protocol"]
     if theirs:
-        told = ", ".join(f"{one.what} {100 * one.ratio:.3g} %" for one in theirs)
-        yield f"Of what the link carries there reaches: {told}. That is what a protocol costs, not an error of this tool."
+        told = "; ".join(f"{one.what}: {100 * one.ratio:.3g} %" for one in theirs)
+        yield f"What engines move of what such a link carries: {told}. The rest is their protocol's, no error of this tool."
     if part.band:
         yield (
             f"{part.band.runs} runs of the same code within {part.band.seconds / 60:.2g} minutes were up to"

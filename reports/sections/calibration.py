@@ -126,9 +126,9 @@ def _figure(ours: list[Known]) -> Figure | None:
 def _row(one: Known) -> Row:
     return Row(
         what=one.what,
-        known=words.size(one.known, one.unit),
-        measured=words.size(one.measured, one.unit),
-        span=words.span(one.low, one.high, one.unit),
+        known=words.size(one.known, one.unit, words.DIGITS),
+        measured=words.size(one.measured, one.unit, words.DIGITS),
+        span=words.span(one.low, one.high, one.unit, words.DIGITS),
         off=words.percent(one.error),
         verdict=words.verdict(one),
         detail=one.detail,
