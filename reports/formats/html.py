@@ -98,7 +98,8 @@ def render(data: ReportData) -> str:
     shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
-    calibrated = None if data.emulation else calibration(data.calibration)
+    played = not _timed(data) or bool(data.transfer and data.transfer.emulation)  # nothing of it was timed
+    calibrated = None if played else calibration(data.calibration)
     shown |= {"calibration": calibrated is not None}
     return (
         page_environment()
