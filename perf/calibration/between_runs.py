@@ -81,7 +81,11 @@ def _spec(*, quick: bool) -> SweepSpec:
     kv = {"model": "llama-3.1-8b", "tokens": 512, "units": ["page", "block"], "patterns": ["scattered"], "samples": 2}
     messages = {"sizes": [4096, 1 << 20], "samples": 200}
     common = {"transports": names, "ops": ["push"]}
-    document = {"launches": 2 if quick else _LAUNCHES, "kv": [] if quick else [kv | common], "bytes": [messages | common]}
+    document = {
+        "launches": 2 if quick else _LAUNCHES,
+        "kv": [] if quick else [kv | common],
+        "bytes": [messages | common],
+    }
     return check_spec(document, source="calibration")
 
 

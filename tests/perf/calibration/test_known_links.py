@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -80,6 +81,8 @@ def test_a_raw_stream_and_ucx_through_two_links(tmp_path):
         assert 0.9 < ratio < 1.02, what
     for one in found:
         assert one["detail"].startswith("wire: tcp;"), one
+        counted, formula = map(float, re.findall(r"([\d.]+) %", one["detail"]))
+        assert counted == pytest.approx(formula, abs=0.5), one  # the share that the known rate rests on
         assert one["measured"] < 1.02 * one["known"]
         assert one["kind"] == "protocol" or one["tolerated"] == links.TOLERATED
 
