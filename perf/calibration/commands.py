@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import tempfile
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from perf.calibration.asked import Asked
     from perf.calibration.parts import Skipped
-    from suite.run.calibration import Calibrations, Part, PartName
+    from suite.run.calibration import Part, PartName
 
 _PARTS: tuple[PartName, ...] = (
     "latency",
@@ -69,7 +70,7 @@ def calibrate(parts: tuple[PartName, ...], **options: Any) -> None:
       kvgauge calibrate latency overheads
       kvgauge calibrate band --runs 12
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
-    from suite.run.calibration import own_file
+    from suite.run.calibration import kept, own_file
 
     out = options["out"] or own_file()
     if out is None:
@@ -77,11 +78,11 @@ def calibrate(parts: tuple[PartName, ...], **options: Any) -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # what a scheduler sends is as good as Ctrl-C
     found: dict[PartName, Part] = {}
     skipped: list[Skipped] = []
-    kept = _kept(out)
+    kept(out)  # a damaged file is told before anything is measured
     with _asked(options) as asked:
         for name in _PARTS:
             if not parts or name in parts:
-                kept = _one(name, asked, kept, out, found=found, skipped=skipped)
+                _one(name, asked, out, found=found, skipped=skipped)
     _print(found, skipped, out, as_json=options["as_json"])
     sys.exit(_status(found))
 
@@ -89,31 +90,24 @@ def calibrate(parts: tuple[PartName, ...], **options: Any) -> None:
 def _one(
     name: PartName,
     asked: Asked,
-    kept: Calibrations,
     out: Path,
     *,
     found: dict[PartName, Part],
     skipped: list[Skipped],
-) -> Calibrations:
-    """Calibrate one part and keep it at once: what is done is not lost by what comes after it."""
+) -> None:
+    """Calibrate one part and keep it at once: what is done is not lost by what comes after it.
+
+    The file is read again, as another calibration may have added to it meanwhile.
+    """
     from perf.calibration.parts import Skipped, calibrated
-    from suite.run.calibration import this_machine, write
+    from suite.run.calibration import Calibrations, kept, this_machine, write
 
     result = calibrated(name, asked)
     if isinstance(result, Skipped):
         skipped.append(result)
-        return kept
+        return
     found[name] = result
-    kept = kept.with_part(this_machine(), name, result)
-    write(out, kept)
-    return kept
-
-
-def _kept(out: Path) -> Calibrations:
-    """Return what the file has; one that is damaged is not written over."""
-    from suite.run.calibration import Calibrations, read
-
-    return read(out) if out.exists() else Calibrations()
+    write(out, (kept(out) or Calibrations()).with_part(this_machine(), name, result))
 
 
 @contextmanager
@@ -123,7 +117,7 @@ def _asked(options: dict[str, Any]) -> Iterator[Asked]:
 
     quick = options["quick"]
     quiet = options["quiet"] or options["as_json"]
-    with tempfile.TemporaryDirectory(prefix="kvgauge-") as logs, scratch(options["scratch"] or Path()) as folder:
+    with tempfile.TemporaryDirectory(prefix="kvgauge-") as logs, scratch(options["scratch"] or _here()) as folder:
         yield Asked(
             logs=Path(logs),
             scratch=folder,
@@ -131,6 +125,10 @@ def _asked(options: dict[str, Any]) -> Iterator[Asked]:
             runs=options["runs"] or (3 if quick else 6),
             say=_silent if quiet else _say,
         )
+
+
+def _here() -> Path:
+    return Path() if os.access(Path(), os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _print(found: dict[PartName, Part], skipped: list[Skipped], out: Path, *, as_json: bool) -> None:

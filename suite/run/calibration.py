@@ -176,6 +176,17 @@ def read(path: Path) -> Calibrations:
         raise complaint(error, source=str(path), model=Calibrations) from None
 
 
+def kept(path: Path) -> Calibrations | None:
+    """Return the calibrations in a file, None where there is no file; raises `BadInput` for any other fault."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError:
+        pass  # `read` says which
+    return read(path)
+
+
 def check(document: object, *, source: str) -> Calibration:
     """Return the calibration in a parsed document, e.g. a manifest's; `source` names it in errors."""
     try:
@@ -187,13 +198,13 @@ def check(document: object, *, source: str) -> Calibration:
 def for_manifest() -> dict[str, object] | None:
     """Return this machine's calibration for a manifest, or `{"refused": why}`; None where there is none. Never raises."""
     path = own_file()
-    if path is None or not path.exists():
-        return None
-    here = this_machine()
     try:
-        found = read(path)
+        found = kept(path) if path else None
     except BadInput as error:
         return {"refused": machine.redact(error.message)}
+    if found is None:
+        return None
+    here = this_machine()
     mine = found.of(here)
     return mine.as_json() if mine else {"refused": _other(found, here)}
 

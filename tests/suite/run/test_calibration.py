@@ -111,3 +111,9 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(Missing, match="cannot write"):
         calibration.write(tmp_path / "file" / "calibration.json", Calibrations())
+
+
+def test_a_home_that_cannot_be_looked_into_stops_no_run(own):
+    """Root may look everywhere, but not past a loop of links."""
+    own.parent.symlink_to(own.parent)
+    assert begun()["refused"]
