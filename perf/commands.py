@@ -193,6 +193,8 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
+    from perf.calibration import told as calibration
+    from perf.calibration import words
     from perf.cpu import line
     from perf.reading import read_run
     from perf.require import judge
@@ -203,18 +205,21 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from suite.run import manifest
     from suite.run.folder import TIMES
 
-    run = read_run(folder.samples)
+    run, about = read_run(folder.samples), manifest.read(folder.manifest)
     records, summaries = run.points, summarise(run.points, run.ceilings)
     judgement = judge(records, require) if require else None
     sentences = [
         *(judgement.sentences() if judgement else ()),
-        *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
+        *verdict(summaries, manifest.selected_transports(about)),
     ]
     time = spent(read_times(folder.path / TIMES))
+    found = None if any(one.emulated for one in summaries) else calibration.told(about)
+    instrument = words.of_run(found) if found else []
     if as_json:
         told = {
             "run": str(folder.path),
             "verdict": sentences,
+            "calibration": instrument,
             "points": [summary_json(one) for one in summaries],
             "time": time.as_json() if time else None,
         }
@@ -222,7 +227,7 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     else:
         console = Console()
         console.print(terminal.points(summaries))
-        for sentence in filter(None, [*sentences, line(summaries)]):
+        for sentence in filter(None, [*sentences, line(summaries), *instrument]):
             console.print(plain(sentence), markup=False, highlight=False)
         if time:
             console.print(time.sentence(), markup=False, highlight=False)

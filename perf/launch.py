@@ -49,6 +49,9 @@ class LaunchPlan:
     devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
     emulated: bool = False  # on the emulated CUDA driver
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    prefixes: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # role -> command that its worker starts through
 
 
 class Gate(Protocol):
@@ -162,7 +165,8 @@ class Launch:
     def _worker(self, role: str, attempt: str, cores: Sequence[int]) -> WorkerSpec:
         stem = str((self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}").absolute())
         environment = {**self._plan.environment, "UCX_LOG_FILE": f"{stem}.ucx.log"}
-        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"))
+        prefix = self._plan.prefixes.get(role, ())
+        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"), prefix)
 
 
 class _Transferred(NamedTuple):

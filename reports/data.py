@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from perf.calibration.told import told
 from perf.identity import reading_order
 from perf.words import full_name
 from reports.sections.hardware import devices, emulation, moved, size
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.record import Case
+    from perf.calibration.told import Told
     from perf.limits import Limit
     from perf.outside.result import OutsideResult
     from perf.spent import Spent
@@ -103,6 +105,7 @@ class ReportData:
     transfer: Transfer | None = None  # of kvgauge transfer
     time: Spent | None = None  # where the wall time of a sweep went
     outside: tuple[OutsideResult, ...] = ()  # of other tools, to stand beside
+    calibration: Told | None = None  # of the machine, before the run
 
     @property
     def stopped(self) -> str:
@@ -171,6 +174,7 @@ def report_data(
         transfer=transfer,
         time=time,
         outside=tuple(outside),
+        calibration=told(manifest),
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -26,7 +26,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", nargs=-1, metavar="[NEW]...", type=click.Path(path_type=Path))
 @click.option(
-    "--band", metavar="PERCENT", help="By how much runs of the same code differ on this machine.  [default: 21%]"
+    "--band",
+    metavar="PERCENT",
+    help="By how much runs of the same code differ on this machine.  [default: as calibrated there, else 21%]",
 )
 @click.option(
     "--fail-on",
@@ -73,12 +75,13 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
 
 
 def _compared(base: Path, new: Sequence[Path], band: str | None) -> Comparison:
-    from perf.comparing.band import BAND, SOURCE
+    from perf.comparing.band import band_of
     from perf.comparing.comparison import compare as compared
     from perf.comparing.runs import newest_but
 
-    width, source = (BAND, SOURCE) if band is None else (_share(band), "given with --band")
-    return compared(_side([base]), _side(new or [newest_but(base)]), band=width, band_source=source)
+    runs = _side([base]), _side(new or [newest_but(base)])
+    width, source = band_of(*(run.manifest for run in runs)) if band is None else (_share(band), "given with --band")
+    return compared(*runs, band=width, band_source=source)
 
 
 def _side(paths: Sequence[Path]) -> Compared:

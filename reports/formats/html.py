@@ -14,6 +14,7 @@ from markupsafe import Markup
 from perf.rows import grouped
 from perf.words import plain
 from reports.figures.curves import draw_curves
+from reports.figures.errors import draw_errors
 from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
 from reports.figures.ratios import draw_ratios
@@ -25,6 +26,7 @@ from reports.sections import evidence
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers
 from reports.sections.beside import besides
+from reports.sections.calibration import calibration
 from reports.sections.charts import charts
 from reports.sections.costs import costs
 from reports.sections.devices import devices
@@ -59,6 +61,7 @@ SECTIONS = (
     ("costs", "What a transfer costs besides its bytes"),
     ("fit", "Fixed cost, cost per descriptor, bandwidth"),
     ("recompute", "Moving against recomputing"),
+    ("calibration", "Calibration: how wrong the tool is here"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
     ("validity", "What was checked of the numbers"),
@@ -101,6 +104,9 @@ def render(data: ReportData) -> str:
     shown |= {"costs": bool(phases), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
+    played = not _timed(data) or bool(data.transfer and data.transfer.emulation)  # nothing of it was timed
+    calibrated = None if played else calibration(data.calibration)
+    shown |= {"calibration": calibrated is not None}
     return (
         page_environment()
         .get_template("report.html.j2")
@@ -130,10 +136,12 @@ def render(data: ReportData) -> str:
             times=times(data.time),
             besides=besides(data.summaries, data.outside),
             validity=validity(data.summaries),
+            calibration=calibrated,
             draw=draw,
             draw_bars=draw_bars,
             format_ns=format_ns,
             draw_curves=draw_curves,
+            draw_errors=draw_errors,
             draw_ratios=draw_ratios,
             draw_stack=draw_stack,
             draw_took=draw_took,
