@@ -134,10 +134,11 @@ def _interval(values: Sequence[float]) -> Interval | None:
 
 def _wrong(launches: Sequence[PointRecord]) -> list[PointRecord]:
     """Return the launches whose bytes were compared and differed."""
-    return [record for record in launches if _left_wrong_bytes(record)]
+    return [record for record in launches if wrong_bytes(record)]
 
 
-def _left_wrong_bytes(record: PointRecord) -> bool:
+def wrong_bytes(record: PointRecord) -> bool:
+    """Return whether the bytes of a launch were compared and differed."""
     if record.failure:
         return record.failure.reason == WRONG_BYTES
     return record.status == "measured" and not record.verified
@@ -165,7 +166,7 @@ def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[
         found = sorted({line for record in wrong if record.failure for line in record.failure.detail.splitlines()})
         what = "; ".join([f"{len(wrong)} {of} left bytes that are not as they must be", *found])
         issues.append(_issue("INVALID", "wrong-bytes", what))
-    if failed := [record for record in launches if record.status == "failed" and not _left_wrong_bytes(record)]:
+    if failed := [record for record in launches if record.status == "failed" and not wrong_bytes(record)]:
         reasons = sorted({_reason(record) for record in failed})
         level: Literal["INVALID", "OPEN"] = "OPEN" if good else "INVALID"
         issues.append(_issue(level, "failed", f"{len(failed)} {of} failed: {'; '.join(reasons)}"))

@@ -45,6 +45,7 @@ class LaunchPlan:
     file: Path | None = None  # of region_bytes, in a scratch folder: what stores and fetches go through
     devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
     emulated: bool = False  # on the emulated CUDA driver
+    python: str = ""  # of the workers; "": this one
 
 
 class Gate(Protocol):
@@ -152,7 +153,7 @@ class Launch:
     def _worker(self, role: str, attempt: str, cores: Sequence[int]) -> WorkerSpec:
         stem = str((self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}").absolute())
         environment = {**self._plan.environment, "UCX_LOG_FILE": f"{stem}.ucx.log"}
-        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"))
+        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"), self._plan.python)
 
 
 class OpenPoint:
@@ -222,5 +223,6 @@ def _introduced(agents: Mapping[str, str], opened: Mapping[str, Any]) -> dict[st
 
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:
-    """Return the seed of a point's block tables: new in every launch, the same for every transport of one transfer."""
-    return zlib.crc32(repr((plan.seed, plan.launch, transfer_key(planned.point))).encode())
+    """Return the seed of a point's block tables: new in every launch, the same for every transport and side of one transfer."""
+    what = transfer_key(planned.point)._replace(variant="")
+    return zlib.crc32(repr((plan.seed, plan.launch, what)).encode())

@@ -37,6 +37,7 @@ class Outline:
     rows: tuple[Row, ...]
     points: int  # of one launch
     moved_bytes: int  # in all launches, warm-up windows included
+    sides: int = 1  # of an A/B: each point is measured as often in each launch
 
     @property
     def seconds(self) -> float:
@@ -47,13 +48,14 @@ class Outline:
         """Return it for `--json`."""
         rows = [vars(row) for row in self.rows]
         told = {"launches": self.launches, "points": self.points, "moved_bytes": self.moved_bytes}
+        told |= {"sides": self.sides} if self.sides > 1 else {}
         return told | {"about_seconds": round(self.seconds), "rows": rows}
 
     def lines(self) -> list[str]:
         """Return it for a terminal."""
         width = max(len(plain(f"{row.transport} {row.op}")) for row in self.rows)
         return [
-            f"{self.points} points in each of {self.launches} launches:",
+            f"{self.points} points{', each for A and for B,' if self.sides > 1 else ''} in each of {self.launches} launches:",
             *(
                 f"  {plain(f'{row.transport} {row.op}'):{width}}  {row.points:4}  {plain(row.workload)}"
                 for row in self.rows
@@ -63,12 +65,12 @@ class Outline:
         ]
 
 
-def outline(spec: SweepSpec) -> Outline:
-    """Return what `spec` stands for; `cuda:*` counts as two devices, whatever this machine has."""
+def outline(spec: SweepSpec, *, sides: int = 1) -> Outline:
+    """Return what `spec` stands for, measured for so many `sides`; `cuda:*` counts as two devices, whatever this machine has."""
     planned = points(spec)
     counted = Counter((one.point.transport, one.point.op, workload(one.point.workload)) for one in planned)
     rows = tuple(Row(*names, points=count) for names, count in counted.items())
-    return Outline(spec.launches, rows, len(planned), spec.launches * sum(map(_moved, planned)))
+    return Outline(spec.launches, rows, len(planned), sides * spec.launches * sum(map(_moved, planned)), sides)
 
 
 def _moved(one: PlannedPoint) -> int:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perf import witness
+from perf.ab.sides import doubled, sides
 from perf.identity import CEILING, companions_key
 from perf.memory import HOST, kind_of, two_sided
 from perf.planning import points
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from perf.ab.sides import Side
+    from perf.ab.variants import Variant
     from perf.identity import PointKey
     from perf.planning import PlannedPoint
     from perf.spec import SweepSpec
@@ -50,6 +53,7 @@ class Resources:
     devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
     emulated: bool = False
     notes: Sequence[str] = ()
+    sides: Mapping[str, Side] = field(default_factory=dict)  # of an A/B, by name
 
     @property
     def region_bytes(self) -> int:
@@ -59,22 +63,25 @@ class Resources:
     def as_json(self) -> dict[str, Any]:
         """Return what a manifest keeps of it."""
         devices = {name: asdict(device) for name, device in self.devices.items()}
-        return {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
+        told = {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
+        return told | ({"ab": {name: side.as_json() for name, side in self.sides.items()}} if self.sides else {})
 
 
-def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resources:
-    """Return what `spec` is measured with here; what is lacking is a `Missing`.
+def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: Sequence[Variant] = ()) -> Resources:
+    """Return what `spec` is measured with here, every point once for each of `variants`; what is lacking is a `Missing`.
 
     Only the ceiling may be left out, and then with a note.
     """
     environment = _environment(logs, emulated_gpus)
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
-    runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    compared = sides(variants, planned, logs, emulated=bool(emulated_gpus))
+    runnable, notes = _runnable(planned, library_environment(emulated_gpus), list(compared.values()))
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
-    resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes)
+    runnable = doubled(runnable, list(compared)) if compared else runnable
+    resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes, compared)
     _require_devices(resources)
     _require_memory(resources)
     return resources
@@ -118,12 +125,15 @@ def _devices(environment: Mapping[str, str], logs: Path) -> dict[str, Device]:
     return {f"cuda:{one['ordinal']}": Device(**one | {"cpus": tuple(one["cpus"])}) for one in found}
 
 
-def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -> tuple[list[PlannedPoint], list[str]]:
-    """Return the points that can run here, and notes on what was left out."""
+def _runnable(
+    planned: Sequence[PlannedPoint], environment: Mapping[str, str], sides: Sequence[Side]
+) -> tuple[list[PlannedPoint], list[str]]:
+    """Return the points that can run here, on all `sides` if there are any, and notes on what was left out."""
     notes: list[str] = []
     lacking: dict[str, str] = {}
     for name in sorted({one.point.transport for one in planned}):
-        if missing := base.load(name).missing(environment):
+        answers = [side.lacks(name, environment) for side in sides] or [base.load(name).missing(environment)]
+        if missing := next(filter(None, answers), None):
             if name != CEILING:
                 raise Missing("transport-missing", f"{name} cannot run here: {missing}")
             lacking[name] = missing

@@ -50,6 +50,7 @@ class WorkerSpec:
     environment: Mapping[str, str]
     cores: Sequence[int]
     log: Path  # stdout and stderr
+    python: str = ""  # the interpreter; "": this one
 
 
 class _Worker:
@@ -72,7 +73,7 @@ class _Worker:
         try:
             return subprocess.Popen(
                 # -P: a folder of the user's in the working directory must not hide ours
-                [sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
+                [self.spec.python or sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
