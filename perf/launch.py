@@ -224,5 +224,7 @@ def _introduced(agents: Mapping[str, str], opened: Mapping[str, Any]) -> dict[st
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:
     """Return the seed of a point's block tables: new in every launch, the same for every transport and side of one transfer."""
-    what = transfer_key(planned.point)._replace(variant="")
-    return zlib.crc32(repr((plan.seed, plan.launch, what)).encode())
+    what = repr(transfer_key(planned.point)._replace(variant="")).replace(
+        ", variant=''", ""
+    )  # as before there were variants
+    return zlib.crc32(f"({plan.seed!r}, {plan.launch!r}, {what})".encode())

@@ -56,6 +56,11 @@ class Resources:
     sides: Mapping[str, Side] = field(default_factory=dict)  # of an A/B, by name
 
     @property
+    def groups(self) -> int:
+        """How many groups of workers there are at the same time, each with its regions: those of A and of B."""
+        return len(self.sides) or 1
+
+    @property
     def region_bytes(self) -> int:
         """Bytes of a region that any point fits into."""
         return max(map(region_bytes, self.planned))
@@ -149,7 +154,7 @@ def _require_devices(resources: Resources) -> None:
         if name not in resources.devices:
             there = ", ".join(resources.devices) or "none"
             raise Missing("no-such-device", f"there is no {name}", f"devices here: {there}; see memory in the spec")
-        device, count = resources.devices[name], 2 + _at_once(resources.planned, name)
+        device, count = resources.devices[name], 2 * resources.groups + _at_once(resources.planned, name)
         needed = count * resources.region_bytes + _staged_bytes(resources.planned, name)
         if device.total_bytes < needed:
             raise Missing(
@@ -162,8 +167,10 @@ def _require_devices(resources: Resources) -> None:
 def _require_memory(resources: Resources) -> None:
     """Refuse a sweep that host memory cannot hold: its own regions, and those of emulated devices."""
     in_host_memory = [name for name in _memories(resources.planned) if name == HOST or resources.emulated]
-    regions = sum(2 + _at_once(resources.planned, name) for name in in_host_memory)
-    workers = 2 + 2 * max((one.point.flows for one in resources.planned if one.point.flows > 1), default=0)
+    regions = sum(2 * resources.groups + _at_once(resources.planned, name) for name in in_host_memory)
+    workers = 2 * resources.groups + 2 * max(
+        (one.point.flows for one in resources.planned if one.point.flows > 1), default=0
+    )
     staged = sum(_staged_bytes(resources.planned, name) for name in in_host_memory)
     needed = regions * resources.region_bytes + staged + workers * _PROCESS_BYTES
     available = machine.available_bytes()

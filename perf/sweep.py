@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from perf.ab.interleaving import orders
+from perf.ab.interleaving import in_turns, orders, side_by_side
 from perf.ab.restored import restored
 from perf.beside import beside
 from perf.budget import Budget
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from perf.beside import Beside
     from perf.planning import PlannedPoint
     from perf.resources import Resources
+    from perf.setups import Setup
     from perf.spec import SweepSpec
 
     Record = PointRecord | CeilingRecord | WitnessRecord
@@ -209,16 +210,31 @@ def _records(
 def _steps(
     plan: LaunchPlan, resources: Resources, order: Sequence[tuple[int, int]], losses: Counter[int]
 ) -> list[Step]:
-    """Return a step for each setup of a launch: its points, in workers of their own."""
-    steps: list[Step] = []
-    for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
-        transports = sorted({resources.planned[index].point.transport for _, index in points})
-        environment = chosen.environment(resources.environment, transports)
-        own = replace(plan, environment=environment)
+    """Return a step for each setup of a launch: its points, in workers of their own; those of A and B are one step."""
+    groups = by_setup(resources.planned, order, emulated=resources.emulated)
+    return [
+        partial(_setup, plan, f"{number}.", resources, together, losses)
+        for number, together in enumerate(side_by_side(groups))
+    ]
+
+
+def _setup(
+    plan: LaunchPlan,
+    label: str,
+    resources: Resources,
+    together: Sequence[tuple[Setup, Sequence[tuple[int, int]]]],
+    losses: Counter[int],
+) -> Iterable[PointRecord]:
+    planned = resources.planned
+    measuring = {}
+    for chosen, points in together:
+        transports = sorted({planned[index].point.transport for _, index in points})
+        own = replace(plan, environment=chosen.environment(resources.environment, transports))
         if side := resources.sides.get(chosen.variant):
-            own = replace(plan, environment=side.environment(environment), python=side.python)
-        steps.append(partial(_launch, own, f"{number}.", resources.planned, deque(points), losses))
-    return steps
+            own = replace(own, environment=side.environment(own.environment), python=side.python)
+        measuring[chosen.variant] = _launch(own, f"{label}{chosen.variant}", planned, deque(points), losses)
+    turns = sorted(one for _, points in together for one in points)
+    return in_turns(measuring, [planned[index].point.variant for _, index in turns])
 
 
 def _mixed(steps: list[Step], asides: Sequence[Step], seed: tuple[int, int]) -> list[Step]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.record import Case
+    from perf.ab.against import Against
     from perf.limits import Limit
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
@@ -99,6 +100,7 @@ class ReportData:
     launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
     cases: tuple[Case, ...] = ()  # of conformance, one by one
     transfer: Transfer | None = None  # of kvgauge transfer
+    against: Against | None = None  # of kvgauge sweep --ab
 
     @property
     def stopped(self) -> str:
@@ -126,6 +128,7 @@ def report_data(
     launches: Sequence[Mapping[str, object]] = (),
     cases: Sequence[Case] = (),
     transfer: Transfer | None = None,
+    against: Against | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -154,7 +157,7 @@ def report_data(
         problems=_problems(ordered),
         environment=_facts(_mapping(manifest.get("environment"))),
         versions=_facts(_mapping(manifest.get("versions"))),
-        notes=tuple(notes),
+        notes=(*notes, *(against.notes if against else ())),
         command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
         seed=_scalar(manifest.get("seed")),
         conformance=conformance,
@@ -163,6 +166,7 @@ def report_data(
         launches=tuple(launches),
         cases=tuple(cases),
         transfer=transfer,
+        against=against,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from reports.data import ReportData
     from reports.formats.choice import Format
+    from reports.recorded import Run
 
 COMPARISON = Path("comparison.html")
 FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and as a table can hold
@@ -41,7 +42,7 @@ def read_report(path: Path) -> ReportData:
     return report_data(
         run.manifest,
         run.summaries,
-        verdict(run.summaries, selected_transports(run.manifest)) if run.measured else [],
+        _sentences(run),
         run.notes,
         run=run.name,
         conformance=None if run.cases is None else matrix(run.cases),
@@ -50,7 +51,15 @@ def read_report(path: Path) -> ReportData:
         launches=run.launches,
         cases=run.cases or (),
         transfer=None if run.requests is None else transfer(run.manifest, run.requests),
+        against=run.against,
     )
+
+
+def _sentences(run: Run) -> list[str]:
+    """Return what a run says; first of all what became of B, if it has one."""
+    compared = list(run.against.sentences) if run.against else []
+    swept = run.measured and (bool(run.summaries) or not run.against)
+    return [*compared, *(verdict(run.summaries, selected_transports(run.manifest)) if swept else [])]
 
 
 def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:

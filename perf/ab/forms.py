@@ -22,8 +22,8 @@ _MESSAGE = 500
 _OPEN = frozenset({"inconclusive", "not compared"})
 
 
-def as_json(found: Against, failing: Collection[int]) -> dict[str, object]:
-    """Return a comparison as plain JSON values (docs/ab.schema.json); `failing` are numbers of points."""
+def as_json(found: Against, failing: Collection[int] = ()) -> dict[str, object]:
+    """Return a comparison as plain JSON values (`perf.ab.schema`); `failing` are numbers of points."""
     return {
         "schema": SCHEMA,
         "run": found.run,

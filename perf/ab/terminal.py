@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _WIDEST = 160  # characters of a cell; longer foreign names are cut
 _LINE = 600
+_REASONS = 12
 _STYLES = {"faster": "green", "slower": "bold red", "same": "", "within noise": "dim", "inconclusive": "yellow"}
 
 
@@ -29,13 +30,24 @@ def show(found: Against, failing: Collection[int], console: Console) -> None:
         console.print(_text(wording.side(one), "bold", _LINE))
     if found.rows:
         console.print(_table(found.rows))
-    for reason in dict.fromkeys(f"{row.verdict}: {_short(row)}" for row in found.rows if row.verdict != "same"):
+    for reason in _reasons(found.rows):
         console.print(_text(reason, limit=_LINE))
     for sentence in (*found.notes, *found.sentences):
         console.print(_text(sentence, limit=_LINE))
     for number in sorted(failing):
         row = found.rows[number]
         console.print(_text(f"fails: {row.what}, {row.by}: {row.verdict}", "red", _LINE))
+
+
+def _reasons(rows: Sequence[Row]) -> list[str]:
+    """Say once why points have a verdict, and to which it applies; what is the same needs no reason."""
+    told: dict[str, list[str]] = {}
+    for row in rows:
+        if row.verdict != "same":
+            told.setdefault(f"{row.verdict}: {_short(row)}", []).append(f"{row.by}, {row.what}")
+    found = [f"{reason} ({names[0] if len(names) == 1 else f'{len(names)} points'})" for reason, names in told.items()]
+    left = len(found) - _REASONS
+    return [*found[:_REASONS], *([f"and {left} more reasons, in --json"] if left > 0 else [])]
 
 
 def _short(row: Row) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.words import plain
+from reports.figures.against import draw_against
 from reports.figures.curves import draw_curves
 from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
@@ -23,6 +24,7 @@ from reports.formats.json_report import summary
 from reports.formats.script import policy, script
 from reports.sections import evidence
 from reports.sections.advice import advice_of
+from reports.sections.against import section as against_section
 from reports.sections.answers import answers
 from reports.sections.charts import charts
 from reports.sections.costs import costs
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("verdict", "Verdict"),
+    ("ab", "A against B"),
     ("tested", "What was tested, and where"),
     ("transfer", "Requests, phases, bytes on the wire"),
     ("settings", "Settings"),
@@ -95,6 +98,7 @@ def render(data: ReportData) -> str:
     shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
+    compared = against_section(data.against)
     return (
         page_environment()
         .get_template("report.html.j2")
@@ -118,6 +122,8 @@ def render(data: ReportData) -> str:
             latencies=latencies(data.summaries),
             shares=SHARES,
             ratios=against,
+            against=compared,
+            draw_against=draw_against,
             costs=phases,
             fits=lines,
             recompute=again,
@@ -140,9 +146,10 @@ def render(data: ReportData) -> str:
 
 def _shown(data: ReportData) -> dict[str, bool]:
     """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
-    measured = data.swept
+    measured = data.swept and (bool(data.summaries) or data.against is None)
     return {
         "transfer": data.transfer is not None,
+        "ab": data.against is not None and bool(data.against.rows),
         "settings": bool(data.transports or data.why),
         "throughput": measured and _timed(data),
         "latency": measured and _timed(data),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perf.ab.schema import Against
 from perf.record import Evidence, Issue, Point, Storage
 from reports.formats.json_report import SCHEMA
 
@@ -197,6 +198,7 @@ class Summary(_Closed):
     witness: list[Witness]
     conformance: Conformance | None
     transfer: Transfer | None = None
+    ab: Against | None = None
 
 
 def schema_text() -> str:
