@@ -94,10 +94,10 @@ def _doubled_ranks(sizes: NDArray[np.float64]) -> NDArray[np.int64]:
 @functools.lru_cache(maxsize=64)  # without ties all points of a run share one
 def _sums(ranks: tuple[int, ...]) -> NDArray[np.float64]:
     """Return how likely each sum of positive ranks is, every sign being as likely as its opposite."""
-    chances = np.zeros(sum(ranks) + 1)
-    chances[0] = 1.0
+    chances = np.ones(1)
     for rank in ranks:
-        moved = np.zeros_like(chances)
-        moved[rank:] = chances[: len(chances) - rank]
-        chances = (chances + moved) / 2
+        grown = np.zeros(len(chances) + rank)
+        grown[: len(chances)] = chances
+        grown[rank:] += chances
+        chances = grown / 2
     return chances
