@@ -82,6 +82,8 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: S
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     compared = sides(variants, planned, logs, emulated=bool(emulated_gpus))
     runnable, notes = _runnable(planned, library_environment(emulated_gpus), list(compared.values()))
+    if not runnable:
+        raise Missing("nothing-runs", f"nothing of this sweep can run here: {'; '.join(notes)}")
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.ab.interleaving import in_turns, orders, side_by_side
@@ -26,6 +26,7 @@ def test_a_sweep_without_variants_keeps_the_schedule_that_it_had():
     assert orders(PLAIN, 5, 7) == schedule(PLAIN, 5, 7)
 
 
+@settings(max_examples=25)
 @given(seeds, st.integers(1, 7))
 def test_every_launch_has_every_point_of_both_sides_one_right_after_the_other(seed, launches):
     for order in orders(BOTH, launches, seed):
@@ -34,6 +35,7 @@ def test_every_launch_has_every_point_of_both_sides_one_right_after_the_other(se
             assert abs(first - second) == COUNT
 
 
+@settings(max_examples=25)
 @given(seeds)
 def test_of_two_successive_launches_each_side_goes_first_in_one(seed):
     for one, other in zip(orders(BOTH, 8, seed)[::2], orders(BOTH, 8, seed)[1::2], strict=True):
@@ -46,6 +48,7 @@ def test_who_goes_first_is_drawn():
     assert 0.35 < firsts[True] / firsts.total() < 0.65
 
 
+@settings(max_examples=25)
 @given(seeds)
 def test_more_launches_do_not_change_those_there_were(seed):
     assert orders(BOTH, 9, seed)[:4] == orders(BOTH, 4, seed)

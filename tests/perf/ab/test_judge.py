@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.ab.judge import judge, launches_for
@@ -73,6 +73,7 @@ def test_one_point_of_many_needs_more_launches_than_one_alone():
     assert told(pairs(0.5, launches=enough), *[same] * 30)[0] == "slower"
 
 
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=1, max_size=20))
 def test_swapping_a_and_b_inverts_everything(launches):
     opposite = {"faster": "slower", "slower": "faster"}
@@ -84,6 +85,7 @@ def test_swapping_a_and_b_inverts_everything(launches):
     assert other.q == pytest.approx(one.q)
 
 
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.floats(0.1, 10), st.floats(0.1, 10)), min_size=1, max_size=20),
     st.integers(-10, 10),

@@ -7,7 +7,7 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, wilcoxon
 
@@ -17,11 +17,13 @@ different = st.lists(st.integers(-(10**6), 10**6).filter(bool), min_size=1, max_
 tied = st.lists(st.integers(-4, 4), min_size=1, max_size=9)
 
 
+@settings(max_examples=25)
 @given(different)
 def test_without_ties_it_is_scipys_exact_test(values):
     assert exact_p(values) == pytest.approx(wilcoxon(values, method="exact").pvalue, abs=1e-12)
 
 
+@settings(max_examples=25)
 @given(tied)
 def test_with_ties_and_zeros_it_counts_every_choice_of_signs(values):
     ranks = rankdata(np.abs(values))
@@ -36,6 +38,7 @@ def test_with_ties_and_zeros_it_counts_every_choice_of_signs(values):
     assert exact_p(values) == pytest.approx(fmean(far))
 
 
+@settings(max_examples=25)
 @given(tied, st.randoms())
 def test_neither_order_nor_unit_nor_direction_matters(values, random):
     mixed = random.sample(values, len(values))
@@ -44,6 +47,7 @@ def test_neither_order_nor_unit_nor_direction_matters(values, random):
     assert exact_p([-value for value in values]) == pytest.approx(exact_p(values))
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=30))
 def test_swapping_the_sides_mirrors_the_shift_and_its_interval(values):
     one, other = shift(values), shift([-value for value in values])
@@ -51,12 +55,14 @@ def test_swapping_the_sides_mirrors_the_shift_and_its_interval(values):
     assert one.low <= one.middle <= one.high
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=30), st.floats(-3, 3))
 def test_what_all_pairs_differ_by_is_added(values, more):
     one, moved = shift(values), shift([value + more for value in values])
     assert (moved.middle, moved.low, moved.high) == pytest.approx((one.middle + more, one.low + more, one.high + more))
 
 
+@settings(max_examples=25)
 @given(st.lists(st.integers(-(10**6), 10**6), min_size=6, max_size=14, unique=True), st.integers(-(10**6), 10**6))
 def test_the_interval_holds_exactly_the_shifts_that_the_test_does_not_reject(values, tried):
     """Where neither ties nor zeros blur it: that is what makes an interval and a p agree."""
