@@ -1,6 +1,6 @@
 """Put the gate of `kvgauge sweep --ab` to the test on this machine: how often it errs, and what it finds.
 
-    python -m perf.bench.gate_trial [--quick] [--comparisons 20] [--launches 12]
+    python -m perf.bench.gate_trial [--quick] [--comparisons 20] [--launches 10]
 
 Real runs, through the code of `kvgauge sweep --ab`, of a small sweep (pushes and pulls of scattered blocks):
 a thing against itself, and against workers whose every transfer takes 10 % or 5 % longer (a busy wait in the timed
@@ -64,12 +64,12 @@ def _arguments() -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--quick", action="store_true", help="3 comparisons of each kind, 10 launches")
     asked.add_argument("--comparisons", type=int, default=20)
-    asked.add_argument("--launches", type=int, default=12)
+    asked.add_argument("--launches", type=int, default=10)
     asked.add_argument("--most", type=int, default=40, help="launches of a run with a planted 5 %%")
     asked.add_argument("--small", type=int, default=3, help="how many of those")
     asked.add_argument("--tokens", type=int, default=64)
-    asked.add_argument("--samples", type=int, default=8, help="transfers of a window")
-    asked.add_argument("--windows", type=int, default=3)
+    asked.add_argument("--samples", type=int, default=4, help="transfers of a window")
+    asked.add_argument("--windows", type=int, default=10)
     asked.add_argument("--transport", help="default: nixl:UCX, or copy without it")
     asked.add_argument("--band", type=float, default=100 * BAND, help="percent, for runs apart")
     asked.add_argument("--keep", type=Path, help="folder for the runs; default: they are thrown away")
