@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from perf.ab.options import comparing
+from perf.ab.options import NO_AB, comparing
 from suite.errors import Exit
 
 if TYPE_CHECKING:
@@ -94,6 +94,8 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, launches: int | None, *
     from perf.spec import load_spec
 
     compared = request(**keywords(options))
+    if compared.told and not compared.variants and not resume:
+        raise click.UsageError(NO_AB)
     if compared.commands and (plan or _given("spec")):
         raise click.UsageError("A and B that are commands have no sweep: leave out SPEC and --plan")
     if plan:
@@ -249,7 +251,7 @@ def _print_any(folder: RunFolder, compared: Request, *, as_json: bool, require: 
     if is_ab(manifest.read(folder.manifest).get("settings")):
         return tell(folder.path, compared.conditions, matters=compared.matters, as_json=as_json, require=require)
     if compared.told:
-        raise click.UsageError("--fail-on and --smallest are about A and B: see --ab, and kvgauge compare for two runs")
+        raise click.UsageError(NO_AB)
     return print_results(folder, as_json=as_json, require=require)
 
 

@@ -87,7 +87,7 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: S
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
-    runnable = doubled(runnable, list(compared)) if compared else runnable
+    runnable = doubled(runnable, compared.values()) if compared else runnable
     resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes, compared)
     _require_devices(resources)
     _require_memory(resources)

@@ -97,7 +97,7 @@ def compared(
 ) -> Against:
     """Return the comparison in records that were read; of one run, of which `manifest` says what A and B are."""
     a, b = sides(manifest)
-    measured = [*points(summarise(found.points, found.ceilings)), *printed_rows(found.commands)]
+    measured = [*points(summarise(found.points, found.ceilings), _apart(manifest)), *printed_rows(found.commands)]
     rows = tuple(_rows(measured, matters))
     return Against(
         run, a, b, matters, rows, tuple(_sentences(rows, (a, b), matters)), (*notes, *caveats(found.commands))
@@ -119,6 +119,12 @@ def sides(manifest: Mapping[str, object]) -> tuple[Side, Side]:
         for name, label, mine, theirs in zip(NAMES, labels, facts, reversed(facts), strict=True)
     )
     return first, second
+
+
+def _apart(manifest: Mapping[str, object]) -> set[str]:
+    """Return the settings that a manifest says A or B has."""
+    told = _mapping(_mapping(manifest.get("settings")).get("ab"))
+    return {name for side in NAMES for name in _mapping(_mapping(told.get(side)).get("settings"))}
 
 
 def _facts(side: Mapping[str, object]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from perf.identity import CEILING, PointKey, point_key, reading_order
 from perf.words import between, between_hosts, carrier, pieces, workload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from perf.record import Point
     from perf.summary import PointSummary
@@ -31,17 +31,23 @@ class Measured:
     point: Point | None = None  # of A, or of B alone; None for what a command printed
 
 
-def points(summaries: Iterable[PointSummary]) -> Iterator[Measured]:
-    """Yield every point that either side has; one side's alone is `refused`."""
+def points(summaries: Iterable[PointSummary], apart: Collection[str] = ()) -> Iterator[Measured]:
+    """Yield every point that either side has; one side's alone is `refused`. Settings named in `apart` are those of A or B."""
     pairs: dict[PointKey, dict[str, PointSummary]] = {}
     for one in sorted(summaries, key=lambda summary: reading_order(summary.point)):
         if one.point.variant:
-            pairs.setdefault(point_key(one.point)._replace(variant=""), {})[one.point.variant] = one
+            pairs.setdefault(point_key(_plain(one.point, apart)), {})[one.point.variant] = one
     for pair in pairs.values():
-        yield _point(pair.get("A"), pair.get("B"))
+        yield _point(pair.get("A"), pair.get("B"), apart)
 
 
-def _point(a: PointSummary | None, b: PointSummary | None) -> Measured:
+def _plain(point: Point, apart: Collection[str]) -> Point:
+    """Return a point without what tells A from B."""
+    settings = {name: value for name, value in point.settings.items() if name not in apart}
+    return point.model_copy(update={"variant": "", "settings": settings})
+
+
+def _point(a: PointSummary | None, b: PointSummary | None, apart: Collection[str]) -> Measured:
     point = (a or b).point  # type: ignore[union-attr]  # a pair has at least one
     place = "" if between(point) == between_hosts() else f", {between(point)}"
     refused = f"only in {'A' if a else 'B'}"
@@ -51,7 +57,7 @@ def _point(a: PointSummary | None, b: PointSummary | None) -> Measured:
         told = [] if refused else [*_remarks(a, b), *_failed(a, b)]
     return Measured(
         what=f"{point.op} {workload(point.workload)}, {pieces(point)}{place}",
-        by=carrier(point.model_copy(update={"variant": ""})),
+        by=carrier(_plain(point, apart)),
         a=_rates(a),
         b=_rates(b),
         refused=refused,

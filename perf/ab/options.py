@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 LAUNCHES = 12  # of an A/B, unless its points need more, or others are asked for
 SMALLEST = "2%"
+NO_AB = "--fail-on and --smallest are about A and B: see --ab, and kvgauge compare for two runs"
 NAMES = ("ab", "fail_on", "smallest")
 _PERCENT = re.compile(r"(\d{1,2}(?:\.\d{1,3})?)\s?%", re.ASCII)
 _OPTIONS = (
@@ -27,7 +28,7 @@ _OPTIONS = (
         "--ab",
         nargs=2,
         metavar="A B",
-        help="Measure A and B side by side in every launch: NAME=VALUE[,...], default, venv:PATH or command:LINE.",
+        help="Measure A and B side by side in every launch; each is NAME=VALUE[,...], default, venv:PATH or command:LINE.",
     ),
     click.option(
         "--fail-on",

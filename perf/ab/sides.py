@@ -7,17 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from perf.ab import venv
-from perf.settings import variables
+from perf.identity import CEILING
+from perf.memory import kind_of
+from perf.roles import through_file
+from perf.settings import OF_STORAGE, check_settings
 from suite.errors import BadInput
 from suite.run import machine
 from suite.transports import base
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from perf.ab.variants import Variant
     from perf.planning import PlannedPoint
+    from perf.record import Point
 
 PATHS = ("LD_LIBRARY_PATH", "PATH")
 
@@ -50,6 +54,7 @@ class Side:
             "given": machine.redact(self.variant.text),
             "label": self.variant.label,
             "variables": machine.redacted_environment(self.variant.variables),
+            "settings": machine.redacted_environment(self.variant.settings),
             "python": machine.redact(self.python),
             "python_version": self.python_version,
             "versions": dict(self.versions),
@@ -68,9 +73,24 @@ def sides(
     return {variant.name: _side(variant, transports, logs) for variant in variants}
 
 
-def doubled(planned: Sequence[PlannedPoint], names: Sequence[str]) -> list[PlannedPoint]:
-    """Return every point once for each side, those of one side together."""
-    return [replace(one, point=one.point.model_copy(update={"variant": name})) for name in names for one in planned]
+def doubled(planned: Sequence[PlannedPoint], sides: Iterable[Side]) -> list[PlannedPoint]:
+    """Return every point once for each side, those of one side together, with the side's settings where they apply."""
+    return [_of(side.variant, one) for side in sides for one in planned]
+
+
+def _of(variant: Variant, one: PlannedPoint) -> PlannedPoint:
+    own = {name: value for name, value in variant.settings.items() if _applies(name, one.point)}
+    settings = check_settings(one.point.transport, one.point.op, {**one.point.settings, **own})
+    return replace(one, point=one.point.model_copy(update={"variant": variant.name, "settings": dict(settings)}))
+
+
+def _applies(name: str, point: Point) -> bool:
+    """Return whether a setting means anything to a point; those of a back end do to all but the ceiling, which has none."""
+    if name in OF_STORAGE:
+        return through_file(point.op)
+    if name == "device_memory":
+        return "cuda" in {kind_of(point.source), kind_of(point.destination)}
+    return point.transport != CEILING
 
 
 def _side(variant: Variant, transports: Sequence[str], logs: Path) -> Side:
@@ -97,9 +117,15 @@ def _side(variant: Variant, transports: Sequence[str], logs: Path) -> Side:
 
 
 def _check_axes(variants: Sequence[Variant], planned: Sequence[PlannedPoint]) -> None:
-    """Refuse a variable that the spec sets for some point: the variant would not be what its name says."""
-    axes = {name for one in planned for name in variables(one.point.settings)}
+    """Refuse what the spec sets for some point, as the variant would not be what its name says, and what no point has."""
+    axes = {name for one in planned for name in one.point.settings}
     for variant in variants:
-        if both := sorted(axes & variant.variables.keys()):
+        if both := sorted(axes & (variant.variables.keys() | variant.settings.keys())):
             hint = "take it out of the spec's settings, or out of --ab"
             raise BadInput("set-twice", f"--ab, {variant.name}: {both[0]} is set by the spec as well", hint)
+        for name in variant.settings:
+            if not any(_applies(name, one.point) for one in planned):
+                hint = "variables of the environment are upper case; io and files are settings of storage"
+                raise BadInput(
+                    "no-effect", f"--ab, {variant.name}: {name} is a setting that no point of the spec has", hint
+                )

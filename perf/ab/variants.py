@@ -1,4 +1,4 @@
-"""What `--ab A B` may say: variables of the environment, a virtual environment, or a command.
+"""What `--ab A B` may say: variables and settings, a virtual environment, or a command.
 
 `UCX_TLS=cma,sm,self`, `UCX_RNDV_THRESH=64k,UCX_MAX_RNDV_RAILS=1`, `default` (nothing is
 changed), `venv:PATH`, `command:LINE`. A comma is part of a value unless another NAME= follows it.
@@ -27,6 +27,7 @@ _FORMS = (
 _MOST = 20_000  # characters
 _NEXT = re.compile(r"[,\s]\s*(?=[A-Za-z_][A-Za-z0-9_]*=)")
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+_SETTING = re.compile(r"[a-z][a-z0-9_]*")
 _OURS = ("PYTHONPATH", "PYTHONHOME", "UCX_LOG_FILE", "UCX_PROTO_INFO")  # by which workers run, and evidence is taken
 
 
@@ -36,15 +37,16 @@ class Variant:
 
     name: Name
     text: str
-    variables: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)  # upper case: workers find them in their environment
+    settings: Mapping[str, str] = field(default_factory=dict)  # lower case: of a point, as in a spec's [kv.settings]
     venv: str = ""
     command: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """What it is, for a reader: without secrets, `as the spec says` where nothing is changed."""
-        if self.variables:
-            return ", ".join(f"{name}={value}" for name, value in redacted_environment(self.variables).items())
+        if given := {**self.variables, **self.settings}:
+            return ", ".join(f"{name}={value}" for name, value in redacted_environment(given).items())
         return redact(self.text) if self.venv or self.command else "as the spec says"
 
     @property
@@ -68,7 +70,9 @@ def parse(name: Name, text: str) -> Variant:
         return Variant(name, text, command=_words(name, rest))
     if text.strip() in {"", DEFAULT}:
         return Variant(name, DEFAULT)
-    return Variant(name, text, variables=_assignments(name, text.strip()))
+    given = _assignments(name, text.strip())
+    variables = {key: value for key, value in given.items() if _VARIABLE.fullmatch(key)}
+    return Variant(name, text, variables, {key: value for key, value in given.items() if key not in variables})
 
 
 def parse_both(texts: tuple[str, str]) -> tuple[Variant, Variant]:
@@ -96,9 +100,9 @@ def _assignments(name: Name, text: str) -> dict[str, str]:
         variable, equals, value = part.partition("=")
         if not equals:
             raise BadInput("bad-variant", f"--ab, {name}: {part[:60]!r} is no NAME=VALUE", _FORMS)
-        if not _VARIABLE.fullmatch(variable):
-            hint = "variables are upper case; settings such as io belong into the spec, [kv.settings]"
-            raise BadInput("bad-variant", f"--ab, {name}: {variable[:60]!r} is no variable", hint)
+        if not _VARIABLE.fullmatch(variable) and not _SETTING.fullmatch(variable):
+            hint = "variables of the environment are upper case, settings of a back end lower case"
+            raise BadInput("bad-variant", f"--ab, {name}: {variable[:60]!r} is neither variable nor setting", hint)
         if variable in _OURS or variable.startswith("DYN_KVBM_"):
             hint = "venv:PATH for other libraries; the transports of a sweep are named in its spec"
             raise BadInput("bad-variant", f"--ab, {name}: {variable} cannot differ between A and B", hint)

@@ -40,17 +40,17 @@ class Found:
 
 def interpreter(given: str, side: str) -> Path:
     """Return the python of the virtual environment at `given`."""
-    folder = Path(given).expanduser()
     try:
-        if not folder.is_dir():
-            raise BadInput("no-venv", f"--ab, {side}: {given}: no such folder", "python3 -m venv PATH makes one")
-        python = (folder / "bin" / "python").absolute()  # not resolved: the link is what makes it a virtual environment
-        if not os.access(python, os.X_OK):
-            raise BadInput(
-                "no-venv", f"--ab, {side}: {given} has no bin/python", "name the folder of a virtual environment"
-            )
-    except (OSError, ValueError) as error:  # a name too long; a NUL byte
-        raise BadInput("no-venv", f"--ab, {side}: {shown(given)} cannot be a folder ({error})") from None
+        folder = Path(given).expanduser()
+        there = folder.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, nobody's home, a NUL byte
+        raise BadInput("no-venv", f"--ab, {side}: {shown(given)} cannot be a folder: {error}") from None
+    if not there:
+        raise BadInput("no-venv", f"--ab, {side}: {given}: no such folder", "python3 -m venv PATH makes one")
+    python = (folder / "bin" / "python").absolute()  # not resolved: the link is what makes it a virtual environment
+    if not os.access(python, os.X_OK):
+        hint = "name the folder of a virtual environment"
+        raise BadInput("no-venv", f"--ab, {side}: {given} has no bin/python", hint)
     return python
 
 

@@ -98,6 +98,17 @@ def test_only_what_differs_between_the_sides_is_told(ab_run):
     assert found.b.facts == ("nixl-cu12 1.4.0", "python 3.12.1")
 
 
+def test_a_setting_that_only_one_side_has_does_not_part_them(ab_run, twins):
+    records = [*twins(1.1, settings={"files": "2"}), *twins(1.1, op="pull", settings={"files": "2"})]
+    for place, one in enumerate(records):
+        if one.point.variant == "B":
+            settings = one.point.settings | {"io": "buffered"}
+            records[place] = one.model_copy(update={"point": one.point.model_copy(update={"settings": settings})})
+    path = ab_run(records, b={"settings": {"io": "buffered"}})
+    found = against(path).rows
+    assert [(row.by, row.verdict) for row in found] == [("nixl:UCX (files=2)", "slower")] * 2
+
+
 @pytest.mark.parametrize("settings", [{}, {"ab": 7}, {"ab": {"A": 1, "B": []}}, {"ab": {"A": {"versions": 3}}}])
 def test_a_hostile_manifest_is_read_as_far_as_it_makes_sense(settings):
     assert [one.label for one in sides({"settings": settings})] == ["not recorded", "not recorded"]

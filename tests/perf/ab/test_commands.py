@@ -104,6 +104,8 @@ def test_what_a_virtual_environment_lacks_is_said(spec, tmp_path, script, told):
 def test_options_of_an_ab_without_one_are_a_wrong_use(ab_run, twins):
     both = run(sweep, "quick", "--ab", "command:true", "command:true")
     assert (both.exit_code, "leave out SPEC" in both.stderr) == (2, True)
+    gate = run(sweep, "quick", "--fail-on", "slower")
+    assert (gate.exit_code, "about A and B: see --ab" in gate.stderr) == (2, True)
     again = run(sweep, "--resume", ab_run(twins()), "--launches", 3)
     assert (again.exit_code, "as many launches" in again.stderr) == (2, True)
 

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perf.ab.interleaving import in_turns, orders, side_by_side
-from perf.ab.sides import doubled
+from perf.ab.sides import Side, doubled
+from perf.ab.variants import NAMES, parse
 from perf.planning import points, schedule
 from perf.setups import by_setup
 from perf.spec import check_spec
@@ -16,7 +17,7 @@ from perf.spec import check_spec
 KV = {"model": "llama-3.1-8b", "tokens": 64, "transports": ["nixl:UCX", "ucx"], "ops": ["push", "pull"],
       "units": ["block", "page"], "patterns": ["scattered"], "samples": 2}  # fmt: skip
 PLAIN = points(check_spec({"launches": 2, "kv": [KV]}, source="test"))
-BOTH = doubled(PLAIN, ["A", "B"])
+BOTH = doubled(PLAIN, [Side(parse(name, "default")) for name in NAMES])
 COUNT = len(PLAIN)
 
 seeds = st.integers(0, 2**31 - 1)

@@ -32,6 +32,12 @@ def test_environments_and_commands_are_named_by_a_word_and_split_without_a_shell
     assert command == ("./bench", "-s", "64 K", "$HOME", "|", "tee", "x")
 
 
+def test_lower_case_names_are_settings_of_a_point():
+    found = parse("B", "io=buffered,UCX_TLS=tcp,self")
+    assert (found.settings, found.variables) == ({"io": "buffered"}, {"UCX_TLS": "tcp,self"})
+    assert found.label == "UCX_TLS=tcp,self, io=buffered"
+
+
 def test_a_reader_is_told_what_a_side_is():
     assert parse("A", "default").label == "as the spec says"
     assert parse("A", "UCX_TLS=tcp,self").label == "UCX_TLS=tcp,self"
@@ -43,9 +49,8 @@ def test_a_reader_is_told_what_a_side_is():
     ("text", "message", "hint"),
     [
         ("tcp", "'tcp' is no NAME=VALUE", "UCX_TLS=tcp,self"),
-        ("ucx_tls=tcp", "'ucx_tls' is no variable", "upper case"),
-        ("io=direct", "'io' is no variable", "kv.settings"),
-        ("=tcp", "'' is no variable", "upper case"),
+        ("Ucx_Tls=tcp", "'Ucx_Tls' is neither variable nor setting", "upper case"),
+        ("=tcp", "'' is neither variable nor setting", "upper case"),
         ("UCX_TLS=tcp,UCX_TLS=cma", "UCX_TLS is set twice", "once"),
         ("PYTHONPATH=/elsewhere", "PYTHONPATH cannot differ", "venv:PATH"),
         ("DYN_KVBM_NIXL_BACKEND_UCX=true", "cannot differ", "spec"),
