@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 VERDICTS = get_args(Verdict)
 NOT_COMPARED = "not compared"
+_MOST_VERSIONS = 100
+_NOT_A_WORKERS = frozenset({"matplotlib", "pandas", "scipy"})  # no worker imports them
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,8 @@ def _apart(manifest: Mapping[str, object]) -> set[str]:
 
 
 def _facts(side: Mapping[str, object]) -> dict[str, str]:
-    versions = {str(name): _text(value) for name, value in list(_mapping(side.get("versions")).items())[:100]}
+    told = list(_mapping(side.get("versions")).items())[:_MOST_VERSIONS]
+    versions = {str(name): _text(value) for name, value in told if name not in _NOT_A_WORKERS}
     python = _text(side.get("python_version"))
     return {**versions, **({"python": python} if python else {})}
 

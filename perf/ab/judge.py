@@ -87,7 +87,8 @@ def _judged(values: Sequence[float], p: float, q: float, tests: int, matters: fl
     verdict: Verdict = "inconclusive"
     if found.low is None or found.high is None or smallest_p(len(values)) > CLAIM:
         why = f"{_launches(len(values))} with both: fewer than {pairs_needed(1, CLAIM)} cannot show anything"
-        decide = f"{launches_for(tests)} launches: with them one point among {tests} can be found to differ"
+        able = f": with them one point among {tests} can be found to differ" if tests > 1 else ""
+        decide = f"{launches_for(tests)} launches{able}"
     else:
         case = _Case(found.middle, found.low, found.high, q, len(values), tests, matters)
         verdict, why, decide = _verdict(case)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from perf.ab.variants import NAMES
 from perf.comparing.likeness import refusals, remarks
 from perf.identity import CEILING, PointKey, point_key, reading_order
-from perf.words import between, between_hosts, carrier, pieces, workload
+from perf.words import between, between_hosts, carrier, pieces, wires, workload
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -73,7 +73,9 @@ def _rates(one: PointSummary | None) -> dict[int, float]:
 
 def _remarks(a: PointSummary, b: PointSummary) -> Iterator[str]:
     """Yield what the two sides did in another way; `remarks` speaks of runs apart."""
-    for text in remarks(a, b):
+    if a.wires != b.wires:
+        yield f"wire: {wires(a)} in A, {wires(b)} in B"
+    for text in remarks(a, replace(b, wires=a.wires)):
         yield text.replace(" before", " in A").replace(" here", " in B")
 
 

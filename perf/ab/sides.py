@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,7 @@ def _applies(name: str, point: Point) -> bool:
 
 def _side(variant: Variant, transports: Sequence[str], logs: Path) -> Side:
     if not variant.venv:
-        return Side(variant, versions=machine.versions())
+        return Side(variant, python_version=platform.python_version(), versions=machine.versions())
     python = venv.interpreter(variant.venv, variant.name)
     code = venv.linked(logs / f"code-{variant.name}")
     caller = dict(os.environ)

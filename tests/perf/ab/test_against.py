@@ -79,7 +79,7 @@ def test_another_wire_is_remarked_not_refused(ab_run, twins):
     records = [one.model_copy(update={"evidence": tcp}) if one.point.variant == "B" else one for one in twins(2.0)]
     [row] = against(ab_run(records)).rows
     assert row.verdict == "slower"
-    assert row.remarks == ("other wire: cma in A",)
+    assert row.remarks == ("wire: cma in A, tcp in B",)
 
 
 def test_the_sentences_count_the_verdicts_and_warn_when_the_ceiling_moved(ab_run, twins):
