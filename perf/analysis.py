@@ -143,10 +143,11 @@ def _interval(values: Sequence[float]) -> Interval | None:
 
 def _wrong(launches: Sequence[PointRecord]) -> list[PointRecord]:
     """Return the launches whose bytes were compared and differed."""
-    return [record for record in launches if _left_wrong_bytes(record)]
+    return [record for record in launches if wrong_bytes(record)]
 
 
-def _left_wrong_bytes(record: PointRecord) -> bool:
+def wrong_bytes(record: PointRecord) -> bool:
+    """Return whether the bytes of a launch were compared and differed."""
     if record.failure:
         return record.failure.reason == WRONG_BYTES
     return record.status == "measured" and not record.verified
@@ -169,7 +170,7 @@ def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[
         found = sorted({line for record in wrong if record.failure for line in record.failure.detail.splitlines()})
         what = "; ".join([f"{len(wrong)} {of} left bytes that are not as they must be", *found])
         issues.append(issue("wrong-bytes", what))
-    if failed := [record for record in launches if record.status == "failed" and not _left_wrong_bytes(record)]:
+    if failed := [record for record in launches if record.status == "failed" and not wrong_bytes(record)]:
         reasons = sorted({_reason(record) for record in failed})
         told = f"{len(failed)} {of} failed: {'; '.join(reasons)}"
         issues.append(issue("failed", told, level="OPEN" if good else "INVALID"))
@@ -190,7 +191,7 @@ def _left_out(launches: Sequence[PointRecord]) -> Iterator[LeftOut]:
         if counts(record):
             continue
         graves = [one for one in record.issues if one.level == "INVALID"]
-        if _left_wrong_bytes(record):
+        if wrong_bytes(record):
             yield LeftOut(record.launch, "wrong-bytes", _reason(record) if record.failure else "bytes differ")
         elif record.failure or not graves:
             yield LeftOut(record.launch, "failed", _reason(record))

@@ -52,6 +52,7 @@ class LaunchPlan:
     prefixes: Mapping[str, Sequence[str]] = field(
         default_factory=dict
     )  # role -> command that its worker starts through
+    python: str = ""  # of the workers; "": this one
 
 
 class Gate(Protocol):
@@ -166,7 +167,9 @@ class Launch:
         stem = str((self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}").absolute())
         environment = {**self._plan.environment, "UCX_LOG_FILE": f"{stem}.ucx.log"}
         prefix = self._plan.prefixes.get(role, ())
-        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"), prefix)
+        return WorkerSpec(
+            role, self._plan.server, environment, cores, Path(f"{stem}.log"), prefix=prefix, python=self._plan.python
+        )
 
 
 class _Transferred(NamedTuple):
@@ -266,5 +269,8 @@ def _introduced(agents: Mapping[str, str], opened: Mapping[str, Any]) -> dict[st
 
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:
-    """Return the seed of a point's block tables: new in every launch, the same for every transport of one transfer."""
-    return zlib.crc32(repr((plan.seed, plan.launch, transfer_key(planned.point))).encode())
+    """Return the seed of a point's block tables: new in every launch, the same for every transport and side of one transfer."""
+    what = repr(transfer_key(planned.point)._replace(variant="")).replace(
+        ", variant=''", ""
+    )  # as before there were variants
+    return zlib.crc32(f"({plan.seed!r}, {plan.launch!r}, {what})".encode())

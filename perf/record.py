@@ -6,9 +6,9 @@ because a record file may come from anywhere. Times are ns, sizes bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from perf.memory import MEMORY
 
@@ -46,6 +46,13 @@ class Point(_Closed):
         default=1, ge=1, le=10_000
     )  # pairs of memories that transferred at the same time, this one included
     settings: dict[str, str] = Field(default_factory=dict, max_length=64)  # settings axes, e.g. {"UCX_TLS": "tcp"}
+    variant: Literal["", "A", "B"] = ""  # which side of `sweep --ab` it belongs to; "" in every other sweep
+
+    @model_serializer(mode="wrap")
+    def _without_no_variant(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an empty `variant` out: a sweep without `--ab` is written as it always was."""
+        written: dict[str, Any] = write(self)
+        return written if self.variant else {name: value for name, value in written.items() if name != "variant"}
 
 
 class Storage(_Closed):

@@ -121,9 +121,10 @@ def between_hosts() -> str:
 
 
 def carrier(point: Point) -> str:
-    """Return the transport with the settings that set it apart: `ucx (UCX_TLS=tcp)`."""
-    settings = ", ".join(f"{name}={value}" for name, value in sorted(point.settings.items()))
-    return f"{point.transport} ({settings})" if settings else point.transport
+    """Return the transport with what sets it apart: `ucx (UCX_TLS=tcp)`; `ucx (B)` for one side of an A/B."""
+    settings = [f"{name}={value}" for name, value in sorted(point.settings.items())]
+    apart = ", ".join([*filter(None, [point.variant]), *settings])
+    return f"{point.transport} ({apart})" if apart else point.transport
 
 
 def full_name(point: Point) -> str:

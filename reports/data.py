@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.record import Case
+    from perf.ab.against import Against
     from perf.calibration.told import Told
     from perf.limits import Limit
     from perf.outside.result import OutsideResult
@@ -106,6 +107,7 @@ class ReportData:
     time: Spent | None = None  # where the wall time of a sweep went
     outside: tuple[OutsideResult, ...] = ()  # of other tools, to stand beside
     calibration: Told | None = None  # of the machine, before the run
+    against: Against | None = None  # of kvgauge sweep --ab
 
     @property
     def stopped(self) -> str:
@@ -135,6 +137,7 @@ def report_data(
     transfer: Transfer | None = None,
     time: Spent | None = None,
     outside: Sequence[OutsideResult] = (),
+    against: Against | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -163,7 +166,7 @@ def report_data(
         problems=_problems(ordered),
         environment=_facts(_mapping(manifest.get("environment"))),
         versions=_facts(_mapping(manifest.get("versions"))),
-        notes=tuple(notes),
+        notes=(*notes, *(against.notes if against else ())),
         command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
         seed=_scalar(manifest.get("seed")),
         conformance=conformance,
@@ -175,6 +178,7 @@ def report_data(
         time=time,
         outside=tuple(outside),
         calibration=told(manifest),
+        against=against,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

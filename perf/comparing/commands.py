@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perf.comparing.comparison import Comparison
+    from perf.comparing.gate import Condition
     from perf.comparing.runs import Compared
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s?%", re.ASCII)
@@ -43,7 +44,8 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
     """Compare the throughput of two runs of one machine, BASE and NEW (the newest other run of runs/).
 
     Runs of the same code differ by as much as the band, so a smaller difference is never
-    claimed. What is unlike (machine, working set, emulated or not) is not compared.
+    claimed. What is unlike (machine, working set, emulated or not) is not compared. BASE alone, if
+    it is a run of kvgauge sweep --ab, is B against A.
 
     Either may be what nixlbench or ucx_perftest printed, in a file. One such file is one
     figure without spread, of which nothing is claimed; several as NEW are launches.
@@ -58,6 +60,8 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
     from perf.comparing.gate import condition, failing
 
     conditions = [condition(text) for text in options["fail_on"]]
+    if not new and base.is_dir() and _is_ab(base):
+        sys.exit(_told_ab(base, conditions, **options))
     found = _compared(base, new, options["band"])
     fails = failing(found.rows, conditions)
     for form in (forms.markdown, forms.junit):
@@ -72,6 +76,24 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
 
         show(found, fails, Console())
     sys.exit(Exit.VERDICT_FAILED if fails else Exit.GOOD)
+
+
+def _is_ab(path: Path) -> bool:
+    from perf.ab.restored import is_ab
+    from suite.run import manifest
+    from suite.run.folder import RunFolder
+
+    return is_ab(manifest.read(RunFolder(path).manifest).get("settings"))
+
+
+def _told_ab(path: Path, conditions: Sequence[Condition], *, band: str | None, **options: Any) -> Exit:
+    from perf.ab.judge import MATTERS
+    from perf.ab.telling import tell
+
+    if band is not None:
+        raise click.UsageError("--band is of runs apart: A and B of one run were measured side by side")
+    forms = {name: options[name] for name in ("as_json", "markdown", "junit")}
+    return tell(path, conditions, matters=MATTERS, **forms)
 
 
 def _compared(base: Path, new: Sequence[Path], band: str | None) -> Comparison:

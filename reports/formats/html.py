@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.words import plain
+from reports.figures.against import draw_against
 from reports.figures.curves import draw_curves
 from reports.figures.errors import draw_errors
 from reports.figures.lines import draw
@@ -24,6 +25,7 @@ from reports.formats.json_report import summary
 from reports.formats.script import policy, script
 from reports.sections import evidence
 from reports.sections.advice import advice_of
+from reports.sections.against import section as against_section
 from reports.sections.answers import answers
 from reports.sections.beside import besides
 from reports.sections.calibration import calibration
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("verdict", "Verdict"),
+    ("ab", "A against B"),
     ("tested", "What was tested, and where"),
     ("transfer", "Requests, phases, bytes on the wire"),
     ("settings", "Settings"),
@@ -107,6 +110,7 @@ def render(data: ReportData) -> str:
     played = not _timed(data) or bool(data.transfer and data.transfer.emulation)  # nothing of it was timed
     calibrated = None if played else calibration(data.calibration)
     shown |= {"calibration": calibrated is not None}
+    compared = against_section(data.against)
     return (
         page_environment()
         .get_template("report.html.j2")
@@ -130,6 +134,8 @@ def render(data: ReportData) -> str:
             latencies=latencies(data.summaries),
             shares=SHARES,
             ratios=against,
+            against=compared,
+            draw_against=draw_against,
             costs=phases,
             fits=lines,
             recompute=again,
@@ -159,9 +165,10 @@ def render(data: ReportData) -> str:
 
 def _shown(data: ReportData) -> dict[str, bool]:
     """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
-    measured = data.swept
+    measured = data.swept and (bool(data.summaries) or data.against is None)
     return {
         "transfer": data.transfer is not None,
+        "ab": data.against is not None and bool(data.against.rows),
         "settings": bool(data.transports or data.why),
         "throughput": measured and _timed(data),
         "latency": measured and _timed(data),

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perf.ab.schema import Against
 from perf.record import Evidence, Issue, Point, Storage
 from reports.formats.json_report import SCHEMA
 
@@ -258,6 +259,7 @@ class Summary(_Closed):
     transfer: Transfer | None = None
     time: Time | None = None
     beside: list[Outside] = Field(default_factory=list, description="what other tools measured; never compared here")
+    ab: Against | None = None
 
 
 def schema_text() -> str:

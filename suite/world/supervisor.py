@@ -54,6 +54,7 @@ class WorkerSpec:
     cores: Sequence[int]
     log: Path  # stdout and stderr
     prefix: Sequence[str] = ()  # a command that becomes the worker by exec, such as nsenter: the process stays the same
+    python: str = ""  # the interpreter; "": this one
 
 
 class _Worker:
@@ -76,7 +77,14 @@ class _Worker:
         try:
             return subprocess.Popen(
                 # -P: a folder of the user's in the working directory must not hide ours
-                [*self.spec.prefix, sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
+                [
+                    *self.spec.prefix,
+                    self.spec.python or sys.executable,
+                    "-P",
+                    "-m",
+                    "suite.world.worker",
+                    json.dumps(options),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
