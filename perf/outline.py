@@ -43,6 +43,7 @@ class Outline:
     moved_bytes: int  # in all launches, warm-up windows included
     kept_bytes: int  # painted, and as many compared: one side's region, for every window
     budget_s: float | None = None
+    sides: int = 1  # of an A/B: each point is measured as often in each launch
 
     @property
     def seconds(self) -> float:
@@ -60,6 +61,7 @@ class Outline:
         """Return it for `--json`."""
         rows = [vars(row) for row in self.rows]
         told = {"launches": self.launches, "points": self.points, "moved_bytes": self.moved_bytes}
+        told |= {"sides": self.sides} if self.sides > 1 else {}
         return told | {
             "about_seconds": round(self.seconds),
             "launches_in_budget": self.launches_in_budget,
@@ -70,7 +72,7 @@ class Outline:
         """Return it for a terminal."""
         width = max(len(plain(f"{row.transport} {row.op}")) for row in self.rows)
         return [
-            f"{self.points} points in each of {self.launches} launches:",
+            f"{self.points} points{', each for A and for B,' if self.sides > 1 else ''} in each of {self.launches} launches:",
             *(
                 f"  {plain(f'{row.transport} {row.op}'):{width}}  {row.points:4}  {plain(row.workload)}"
                 for row in self.rows
@@ -89,8 +91,8 @@ class Outline:
         )
 
 
-def outline(spec: SweepSpec, budget_s: float | None = None) -> Outline:
-    """Return what `spec` stands for; `cuda:*` counts as two devices, whatever this machine has."""
+def outline(spec: SweepSpec, budget_s: float | None = None, *, sides: int = 1) -> Outline:
+    """Return what `spec` stands for, measured for so many `sides`; `cuda:*` counts as two devices, whatever this machine has."""
     planned = points(spec)
     counted = Counter((one.point.transport, one.point.op, workload(one.point.workload)) for one in planned)
     rows = tuple(Row(*names, points=count) for names, count in counted.items())
@@ -99,9 +101,10 @@ def outline(spec: SweepSpec, budget_s: float | None = None) -> Outline:
         launches=spec.launches,
         rows=rows,
         points=len(planned),
-        moved_bytes=spec.launches * sum(map(_moved, planned)),
-        kept_bytes=spec.launches * kept,
+        moved_bytes=sides * spec.launches * sum(map(_moved, planned)),
+        kept_bytes=sides * spec.launches * kept,
         budget_s=budget_s,
+        sides=sides,
     )
 
 

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from perf.ab.interleaving import in_turns, orders, side_by_side
+from perf.ab.restored import restored
 from perf.beside import beside
 from perf.budget import Budget, not_reached
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
-from perf.planning import schedule
 from perf.reading import read_records, read_run
 from perf.record import Failure, PointRecord
 from perf.resources import prepared
@@ -36,10 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from perf.ab.variants import Variant
     from perf.asides import CeilingRecord, WitnessRecord
     from perf.beside import Beside
     from perf.planning import PlannedPoint
     from perf.resources import Resources
+    from perf.setups import Setup
     from perf.spec import SweepSpec
 
     Record = PointRecord | CeilingRecord | WitnessRecord
@@ -74,6 +77,7 @@ class Options:
     emulated_gpus: int = 0
     budget_s: float | None = None  # of this invocation; None: until all is measured
     scratch: Path | None = None  # where the file of stores and fetches is made; None: in the run folder
+    variants: tuple[Variant, ...] = ()  # A and B, measured side by side; none: as the spec says
 
 
 def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watcher) -> None:
@@ -82,7 +86,7 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     Points of launches that `folder` already has are not measured again.
     """
     clocked, budget = Clocked(folder.path), Budget(options.budget_s)
-    resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus)
+    resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus, variants=options.variants)
     planned = resources.planned
     started = manifest.begin(
         seed=options.seed,
@@ -117,8 +121,8 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
         folder.write_manifest({**manifest.end(started, complete=complete), **clocked.over()})
 
 
-def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
-    """Return what a run folder's manifest says was asked for, and the folder, to go on with it."""
+def resumed(path: Path, given: Sequence[Variant] = ()) -> tuple[SweepSpec, Options, RunFolder]:
+    """Return what a run folder's manifest says was asked for, and the folder, to go on with it; `given` is --ab, said again."""
     folder = RunFolder(path)
     if folder.samples.exists() and not folder.manifest.exists():
         raise BadInput(
@@ -132,7 +136,8 @@ def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
     gpus = settings.get("emulated_gpus", 0)
     if not isinstance(gpus, int):
         raise BadInput("bad-manifest", f"{path}/manifest.json: emulated_gpus is no number", "start a new run")
-    return spec, Options(seed=seed, settings=settings, emulated_gpus=gpus), reopen(path)
+    variants = restored(settings, f"{path}/manifest.json", given)
+    return spec, Options(seed=seed, settings=settings, emulated_gpus=gpus, variants=variants), reopen(path)
 
 
 def _left(
@@ -140,7 +145,7 @@ def _left(
 ) -> dict[int, list[tuple[int, int]]]:
     """Return launch -> (position, index) of the points that `folder` has no record of; finished launches are left out."""
     done = {(record.launch, point_key(record.point)) for record in read_records(folder.samples)[0]}
-    orders = schedule(planned, launches, seed)
+    ordered = orders(planned, launches, seed)
     keys = [point_key(one.point) for one in planned]
     # of points that transfer at the same time, one that is missing has all of them measured again
     torn = {
@@ -155,7 +160,7 @@ def _left(
             for position, index in enumerate(order)
             if (launch, keys[index]) not in done or (launch, companions_key(planned[index].point)) in torn
         ]
-        for launch, order in enumerate(orders)
+        for launch, order in enumerate(ordered)
     }
     return {launch: points for launch, points in left.items() if points}
 
@@ -198,13 +203,31 @@ def _records(
 def _steps(
     plan: LaunchPlan, resources: Resources, order: Sequence[tuple[int, int]], losses: Counter[int]
 ) -> list[Step]:
-    """Return a step for each setup of a launch: its points, in workers of their own."""
-    steps: list[Step] = []
-    for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
-        transports = sorted({resources.planned[index].point.transport for _, index in points})
+    """Return a step for each setup of a launch: its points, in workers of their own; those of A and B are one step."""
+    groups = by_setup(resources.planned, order, emulated=resources.emulated)
+    return [
+        partial(_setup, plan, f"{number}.", resources, together, losses)
+        for number, together in enumerate(side_by_side(groups))
+    ]
+
+
+def _setup(
+    plan: LaunchPlan,
+    label: str,
+    resources: Resources,
+    together: Sequence[tuple[Setup, Sequence[tuple[int, int]]]],
+    losses: Counter[int],
+) -> Iterable[PointRecord]:
+    planned = resources.planned
+    measuring = {}
+    for chosen, points in together:
+        transports = sorted({planned[index].point.transport for _, index in points})
         own = replace(plan, environment=chosen.environment(resources.environment, transports))
-        steps.append(partial(_launch, own, f"{number}.", resources.planned, deque(points), losses))
-    return steps
+        if side := resources.sides.get(chosen.variant):
+            own = replace(own, environment=side.environment(own.environment), python=side.python)
+        measuring[chosen.variant] = _launch(own, f"{label}{chosen.variant}", planned, deque(points), losses)
+    turns = sorted(one for _, points in together for one in points)
+    return in_turns(measuring, [planned[index].point.variant for _, index in turns])
 
 
 def _mixed(steps: list[Step], asides: Sequence[Step], seed: tuple[int, int]) -> list[Step]:

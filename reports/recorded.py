@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conformance.record import FILE, read_cases
+from perf.ab.against import compared as compared_ab
+from perf.ab.restored import is_ab
 from perf.analysis import summarise
 from perf.limits import limits
 from perf.reading import RunRecords, read_run
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.record import Case
+    from perf.ab.against import Against
     from perf.limits import Limit
     from perf.spent import Spent
     from perf.summary import PointSummary
@@ -46,6 +49,7 @@ class Run:
     launches: tuple[Mapping[str, object], ...] = ()  # `launch_row` of every record
     requests: tuple[RequestRecord, ...] | None = None  # of `kvgauge transfer`
     time: Spent | None = None  # where the wall time of a sweep went
+    against: Against | None = None  # of `kvgauge sweep --ab`
 
 
 def load_run(path: Path, name: str = "") -> Run:
@@ -61,8 +65,9 @@ def load_run(path: Path, name: str = "") -> Run:
     requests = read_requests(path / REQUESTS, notes) if (path / REQUESTS).exists() else None
     measured = folder.samples.exists() or (cases is None and requests is None)
     found = read_run(folder.samples) if measured else RunRecords()
+    called = name or path.resolve().name
     return Run(
-        name=name or path.resolve().name,
+        name=called,
         manifest=manifest,
         summaries=tuple(summarise(found.points, found.ceilings)),
         cases=cases,
@@ -74,4 +79,5 @@ def load_run(path: Path, name: str = "") -> Run:
         launches=tuple(map(launch_row, found.points)),
         requests=requests,
         time=spent(read_times(path / TIMES)),
+        against=compared_ab(called, manifest, found) if is_ab(manifest.get("settings")) else None,
     )

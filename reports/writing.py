@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reports.data import ReportData
     from reports.exports.choice import Export
     from reports.formats.choice import Format
+    from reports.recorded import Run
 
 COMPARISON = Path("comparison.html")
 FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and as a table can hold
@@ -47,7 +48,7 @@ def read_report(path: Path, outside: Sequence[Path] = ()) -> ReportData:
     return report_data(
         run.manifest,
         run.summaries,
-        verdict(run.summaries, selected_transports(run.manifest)) if run.measured else [],
+        _sentences(run),
         run.notes,
         run=run.name,
         conformance=None if run.cases is None else matrix(run.cases),
@@ -58,7 +59,15 @@ def read_report(path: Path, outside: Sequence[Path] = ()) -> ReportData:
         transfer=None if run.requests is None else transfer(run.manifest, run.requests),
         time=run.time,
         outside=results,
+        against=run.against,
     )
+
+
+def _sentences(run: Run) -> list[str]:
+    """Return what a run says; first of all what became of B, if it has one."""
+    compared = list(run.against.sentences) if run.against else []
+    swept = run.measured and (bool(run.summaries) or not run.against)
+    return [*compared, *(verdict(run.summaries, selected_transports(run.manifest)) if swept else [])]
 
 
 def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from perf.comparing.comparison import Comparison
+    from perf.comparing.gate import Condition
     from perf.comparing.runs import Compared
 
 _PERCENT = re.compile(r"(\d{1,3}(?:\.\d{1,3})?)\s?%", re.ASCII)
@@ -26,7 +27,9 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("base", type=click.Path(path_type=Path))
 @click.argument("new", nargs=-1, metavar="[NEW]...", type=click.Path(path_type=Path))
 @click.option(
-    "--band", metavar="PERCENT", help="By how much runs of the same code differ on this machine.  [default: 21%]"
+    "--band",
+    metavar="PERCENT",
+    help="By how much runs of the same code differ on this machine.  [default: as calibrated there, else 21%]",
 )
 @click.option(
     "--fail-on",
@@ -41,7 +44,8 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
     """Compare the throughput of two runs of one machine, BASE and NEW (the newest other run of runs/).
 
     Runs of the same code differ by as much as the band, so a smaller difference is never
-    claimed. What is unlike (machine, working set, emulated or not) is not compared.
+    claimed. What is unlike (machine, working set, emulated or not) is not compared. BASE alone, if
+    it is a run of kvgauge sweep --ab, is B against A.
 
     Either may be what nixlbench or ucx_perftest printed, in a file. One such file is one
     figure without spread, of which nothing is claimed; several as NEW are launches.
@@ -56,6 +60,8 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
     from perf.comparing.gate import condition, failing
 
     conditions = [condition(text) for text in options["fail_on"]]
+    if not new and base.is_dir() and _is_ab(base):
+        sys.exit(_told_ab(base, conditions, **options))
     found = _compared(base, new, options["band"])
     fails = failing(found.rows, conditions)
     for form in (forms.markdown, forms.junit):
@@ -72,13 +78,32 @@ def compare(base: Path, new: tuple[Path, ...], **options: Any) -> None:
     sys.exit(Exit.VERDICT_FAILED if fails else Exit.GOOD)
 
 
+def _is_ab(path: Path) -> bool:
+    from perf.ab.restored import is_ab
+    from suite.run import manifest
+    from suite.run.folder import RunFolder
+
+    return is_ab(manifest.read(RunFolder(path).manifest).get("settings"))
+
+
+def _told_ab(path: Path, conditions: Sequence[Condition], *, band: str | None, **options: Any) -> Exit:
+    from perf.ab.judge import MATTERS
+    from perf.ab.telling import tell
+
+    if band is not None:
+        raise click.UsageError("--band is of runs apart: A and B of one run were measured side by side")
+    forms = {name: options[name] for name in ("as_json", "markdown", "junit")}
+    return tell(path, conditions, matters=MATTERS, **forms)
+
+
 def _compared(base: Path, new: Sequence[Path], band: str | None) -> Comparison:
-    from perf.comparing.band import BAND, SOURCE
+    from perf.comparing.band import band_of
     from perf.comparing.comparison import compare as compared
     from perf.comparing.runs import newest_but
 
-    width, source = (BAND, SOURCE) if band is None else (_share(band), "given with --band")
-    return compared(_side([base]), _side(new or [newest_but(base)]), band=width, band_source=source)
+    runs = _side([base]), _side(new or [newest_but(base)])
+    width, source = band_of(*(run.manifest for run in runs)) if band is None else (_share(band), "given with --band")
+    return compared(*runs, band=width, band_source=source)
 
 
 def _side(paths: Sequence[Path]) -> Compared:

@@ -13,7 +13,9 @@ from markupsafe import Markup
 
 from perf.rows import grouped
 from perf.words import plain
+from reports.figures.against import draw_against
 from reports.figures.curves import draw_curves
+from reports.figures.errors import draw_errors
 from reports.figures.lines import draw
 from reports.figures.marks import SHAPES, polygon
 from reports.figures.ratios import draw_ratios
@@ -23,8 +25,10 @@ from reports.formats.json_report import summary
 from reports.formats.script import policy, script
 from reports.sections import evidence
 from reports.sections.advice import advice_of
+from reports.sections.against import section as against_section
 from reports.sections.answers import answers
 from reports.sections.beside import besides
+from reports.sections.calibration import calibration
 from reports.sections.charts import charts
 from reports.sections.costs import costs
 from reports.sections.devices import devices
@@ -35,6 +39,7 @@ from reports.sections.ratios import ratios
 from reports.sections.recompute import recompute
 from reports.sections.storage import storage
 from reports.sections.time import times
+from reports.sections.validity import validity
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
 
 SECTIONS = (
     ("verdict", "Verdict"),
+    ("ab", "A against B"),
     ("tested", "What was tested, and where"),
     ("transfer", "Requests, phases, bytes on the wire"),
     ("settings", "Settings"),
@@ -58,8 +64,10 @@ SECTIONS = (
     ("costs", "What a transfer costs besides its bytes"),
     ("fit", "Fixed cost, cost per descriptor, bandwidth"),
     ("recompute", "Moving against recomputing"),
+    ("calibration", "Calibration: how wrong the tool is here"),
     ("points", "All points"),
     ("problems", "Problems and doubts"),
+    ("validity", "What was checked of the numbers"),
     ("set", "What to set"),
     ("time", "Where the time went"),
     ("environment", "Environment"),
@@ -96,9 +104,13 @@ def render(data: ReportData) -> str:
     advised = advice_of(data)
     shown = _shown(data) | {"devices": bool(matrix.transfers), "storage": bool(places), "set": advised is not None}
     phases, lines = costs(data.summaries), described(data.summaries)
-    shown |= {"costs": bool(phases.stacks), "fit": bool(lines.lines or lines.refused)}
+    shown |= {"costs": bool(phases), "fit": bool(lines.lines or lines.refused)}
     against, again = ratios(data.summaries), recompute(data.summaries, data.spec)
     shown |= {"ratio": bool(against), "recompute": bool(again)}
+    played = not _timed(data) or bool(data.transfer and data.transfer.emulation)  # nothing of it was timed
+    calibrated = None if played else calibration(data.calibration)
+    shown |= {"calibration": calibrated is not None}
+    compared = against_section(data.against)
     return (
         page_environment()
         .get_template("report.html.j2")
@@ -122,15 +134,20 @@ def render(data: ReportData) -> str:
             latencies=latencies(data.summaries),
             shares=SHARES,
             ratios=against,
+            against=compared,
+            draw_against=draw_against,
             costs=phases,
             fits=lines,
             recompute=again,
             times=times(data.time),
             besides=besides(data.summaries, data.outside),
+            validity=validity(data.summaries),
+            calibration=calibrated,
             draw=draw,
             draw_bars=draw_bars,
             format_ns=format_ns,
             draw_curves=draw_curves,
+            draw_errors=draw_errors,
             draw_ratios=draw_ratios,
             draw_stack=draw_stack,
             draw_took=draw_took,
@@ -148,14 +165,16 @@ def render(data: ReportData) -> str:
 
 def _shown(data: ReportData) -> dict[str, bool]:
     """Tell which sections have anything to show; a run of one kind does not carry the other's empty sections."""
-    measured = data.swept
+    measured = data.swept and (bool(data.summaries) or data.against is None)
     return {
         "transfer": data.transfer is not None,
+        "ab": data.against is not None and bool(data.against.rows),
         "settings": bool(data.transports or data.why),
         "throughput": measured and _timed(data),
         "latency": measured and _timed(data),
         "points": measured,
         "problems": bool(data.problems),
+        "validity": bool(data.summaries),
         "evidence": any(one.evidence for one in data.summaries),
         "ceilings": bool(data.limits),
         "witness": bool(data.testimonies),

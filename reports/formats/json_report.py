@@ -11,6 +11,7 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
+from perf.ab.forms import as_json as ab_json
 from perf.summary import as_json
 from perf.testimony import as_json as witness_json
 from reports.sections.advice import advice_of
@@ -41,6 +42,7 @@ def summary(data: ReportData) -> dict[str, object]:
         "transfer": transfer_json(data.transfer) if data.transfer else None,
         "time": data.time.as_json() if data.time else None,
         "beside": outside_json(data.outside),
+        "ab": ab_json(data.against) if data.against else None,
     }
     return {name: _strict(value) for name, value in found.items()}
 
