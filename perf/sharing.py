@@ -73,8 +73,8 @@ def shared_out(planned: Sequence[PlannedPoint], most: int) -> frozenset[int]:
 
 
 def _transfer(point: Point) -> PointKey:
-    """Return what a point moves; pairs that transfer at the same time are one."""
-    key = transfer_key(point)
+    """Return what a point moves; A and B of it are one, and so are pairs that transfer at the same time."""
+    key = transfer_key(point)._replace(variant="")
     return key._replace(source="", destination="") if point.flows > 1 else key
 
 
