@@ -169,14 +169,14 @@ def test_what_a_spec_calls_optional_is_left_out_with_a_note(monkeypatch: pytest.
 
     load = base.load
     monkeypatch.setattr(base, "load", lambda name: Absent() if name == "ucx" else load(name))
-    runnable, notes = resources._runnable(planned, {}, {}, ["ucx"])
+    runnable, notes = resources._runnable(planned, {}, ["ucx"], [])
     assert {one.point.transport for one in planned} - {one.point.transport for one in runnable} == {"ucx"}
     assert notes == ["left out, as the spec allows: ucx cannot run here: no such library"]
     with pytest.raises(Missing, match="ucx cannot run here: no such library"):
-        resources._runnable(planned, {}, {})
+        resources._runnable(planned, {}, [], [])
     only = [one for one in planned if one.point.transport == "ucx"]
     with pytest.raises(Missing, match="ucx"):
-        resources._runnable(only, {}, {}, ["ucx"])
+        resources._runnable(only, {}, ["ucx"], [])
 
 
 def test_a_plan_says_how_many_launches_fit() -> None:
