@@ -194,12 +194,14 @@ def _resume(path: Path, options: Mapping[str, Any], variants: tuple[Variant, ...
     from functools import partial
 
     from perf.ab.running import measure_commands, of_commands, resumed_commands
-    from perf.leftovers import what_ucx_left
+    from perf.leftovers import check_begun, what_ucx_left
     from perf.sweep import measure, resumed
+    from suite.run.folder import RunFolder
 
     if options["out"] is not None or options["seed"] is not None:
         raise click.UsageError("--resume takes the folder and the seed of the run it goes on with")
     quiet = options["quiet"] or options["as_json"]
+    check_begun(RunFolder(path))
     if of_commands(path):
         launches, asked, folder = resumed_commands(path, variants)
         asked = replace(asked, deadline_s=options["deadline_s"], budget_s=_seconds(options["budget"]))

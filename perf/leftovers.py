@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from suite.errors import BadInput
 from suite.run import manifest
 from suite.units import format_bytes
 
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 SHM = Path("/dev/shm")  # noqa: S108  looked at, not written to
 _NAMES = "ucx_shm_posix_*"
 _MOST = 100
+
+
+def check_begun(folder: RunFolder) -> None:
+    """Raise `BadInput` for a run that was killed before its manifest was written: there is nothing to go on with."""
+    if folder.samples.exists() and not folder.manifest.exists():
+        message = f"{folder.path} was killed before it measured anything"
+        raise BadInput("no-run-yet", message, f"remove {folder.path}, and start it again")
 
 
 def what_ucx_left(folder: RunFolder, where: Path = SHM) -> Iterator[str]:

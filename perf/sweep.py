@@ -123,12 +123,7 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
 def resumed(path: Path, given: Sequence[Variant] = ()) -> tuple[SweepSpec, Options, RunFolder]:
     """Return what a run folder's manifest says was asked for, and the folder, to go on with it; `given` is --ab, said again."""
-    folder = RunFolder(path)
-    if folder.samples.exists() and not folder.manifest.exists():
-        raise BadInput(
-            "no-run-yet", f"{path} was killed before it measured anything", f"remove {path}, and start it again"
-        )
-    asked = manifest.read(folder.manifest)
+    asked = manifest.read(RunFolder(path).manifest)
     spec = check_spec(asked.get("spec"), source=f"{path}/manifest.json, spec")
     seed, settings = asked.get("seed"), asked.get("settings")
     if not isinstance(seed, int) or not isinstance(settings, dict):
