@@ -100,7 +100,8 @@ def sweep(spec: str, resume: Path | None, *, plan: bool, launches: int | None, *
         raise click.UsageError("A and B that are commands have no sweep: leave out SPEC and --plan")
     if plan:
         chosen = with_launches(load_spec(spec), launches, ab=bool(compared.variants))
-        _print_outline(chosen, as_json=options["as_json"], sides=len(compared.variants) or 1)
+        sides = len(compared.variants) or 1
+        _print_outline(chosen, _seconds(options["budget"]), as_json=options["as_json"], sides=sides)
         return
     try:
         if resume:
@@ -127,12 +128,12 @@ def _given(name: str) -> bool:
     return source is not click.core.ParameterSource.DEFAULT
 
 
-def _print_outline(spec: SweepSpec, *, as_json: bool, sides: int) -> None:
+def _print_outline(spec: SweepSpec, budget_s: float | None, *, as_json: bool, sides: int) -> None:
     import json
 
     from perf.outline import outline
 
-    found = outline(spec, sides=sides)
+    found = outline(spec, budget_s, sides=sides)
     click.echo(json.dumps(found.as_json(), indent=2) if as_json else "\n".join(found.lines()))
 
 
@@ -193,6 +194,7 @@ def _resume(path: Path, options: Mapping[str, Any], variants: tuple[Variant, ...
     from functools import partial
 
     from perf.ab.running import measure_commands, of_commands, resumed_commands
+    from perf.leftovers import what_ucx_left
     from perf.sweep import measure, resumed
 
     if options["out"] is not None or options["seed"] is not None:
@@ -206,6 +208,8 @@ def _resume(path: Path, options: Mapping[str, Any], variants: tuple[Variant, ...
     gpus = options["emulated_gpus"]
     if gpus is not None and gpus != asked.emulated_gpus:
         raise click.UsageError("--resume goes on with as many emulated GPUs as the run it goes on with")
+    for note in what_ucx_left(folder):
+        click.echo(note, err=True)
     asked = replace(
         asked, deadline_s=options["deadline_s"], budget_s=_seconds(options["budget"]), scratch=options["scratch"]
     )
@@ -263,28 +267,44 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
 
     from perf import terminal
     from perf.analysis import everything_good, summarise
+    from perf.calibration import told as calibration
+    from perf.calibration import words
+    from perf.cpu import line
     from perf.reading import read_run
     from perf.require import judge
+    from perf.spent import read_times, spent
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
     from perf.words import plain
     from suite.run import manifest
+    from suite.run.folder import TIMES
 
-    run = read_run(folder.samples)
+    run, about = read_run(folder.samples), manifest.read(folder.manifest)
     records, summaries = run.points, summarise(run.points, run.ceilings)
     judgement = judge(records, require) if require else None
     sentences = [
         *(judgement.sentences() if judgement else ()),
-        *verdict(summaries, manifest.selected_transports(manifest.read(folder.manifest))),
+        *verdict(summaries, manifest.selected_transports(about)),
     ]
+    time = spent(read_times(folder.path / TIMES))
+    found = None if any(one.emulated for one in summaries) else calibration.told(about)
+    instrument = words.of_run(found) if found else []
     if as_json:
-        told = {"run": str(folder.path), "verdict": sentences, "points": [summary_json(one) for one in summaries]}
+        told = {
+            "run": str(folder.path),
+            "verdict": sentences,
+            "calibration": instrument,
+            "points": [summary_json(one) for one in summaries],
+            "time": time.as_json() if time else None,
+        }
         click.echo(json.dumps(told, indent=2, allow_nan=False))
     else:
         console = Console()
         console.print(terminal.points(summaries))
-        for sentence in sentences:
+        for sentence in filter(None, [*sentences, line(summaries), *instrument]):
             console.print(plain(sentence), markup=False, highlight=False)
+        if time:
+            console.print(time.sentence(), markup=False, highlight=False)
     if judgement and not judgement.judged:
         return Exit.MISSING
     return Exit.GOOD if everything_good(records) and (judgement is None or judgement.good) else Exit.VERDICT_FAILED

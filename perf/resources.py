@@ -23,12 +23,12 @@ from suite.errors import Missing
 from suite.memory.devices import Device
 from suite.run import machine
 from suite.transports import base
-from suite.transports.libraries import library_path
+from suite.transports.libraries import with_libraries
 from suite.units import format_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from perf.ab.sides import Side
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 PROBE = "suite.memory.devices:Probe"
 _PROBE_S = 60.0
+_PROBES = 3  # one may be killed by chance, and has then said nothing about devices
 _PROCESS_BYTES = 150 << 20  # Python, numpy and NIXL in one worker
 _EMULATED_DEVICE_BYTES = 8 << 30
 
@@ -75,15 +76,14 @@ class Resources:
 def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: Sequence[Variant] = ()) -> Resources:
     """Return what `spec` is measured with here, every point once for each of `variants`; what is lacking is a `Missing`.
 
-    Only the ceiling may be left out, and then with a note.
+    Only the ceiling, and what the spec calls optional, may be left out, and then with a note.
     """
     environment = _environment(logs, emulated_gpus)
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
     compared = sides(variants, planned, logs, emulated=bool(emulated_gpus))
-    runnable, notes = _runnable(planned, library_environment(emulated_gpus), list(compared.values()))
-    if not runnable:
-        raise Missing("nothing-runs", f"nothing of this sweep can run here: {'; '.join(notes)}")
+    environment_here = library_environment(emulated_gpus)
+    runnable, notes = _runnable(planned, environment_here, spec.optional, list(compared.values()))
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
@@ -96,14 +96,12 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: S
 
 def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
     """Return the caller's environment with the folders in which a worker's loader will look."""
-    caller = dict(os.environ)
-    folders = [library_path(caller)]
+    found = with_libraries(os.environ)
     if emulated_gpus:
         from suite.cuda_emulator.build import library_folder
 
-        folders.insert(0, str(library_folder()))
-    path = ":".join(filter(None, folders))
-    return caller | {"LD_LIBRARY_PATH": path} if path else caller
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(library_folder()), found.get("LD_LIBRARY_PATH")]))
+    return found
 
 
 def _environment(logs: Path, emulated_gpus: int) -> dict[str, str]:
@@ -123,29 +121,47 @@ def _wants_devices(spec: SweepSpec) -> bool:
 
 def _devices(environment: Mapping[str, str], logs: Path) -> dict[str, Device]:
     """Return the devices by name of memory, as a worker sees them."""
-    cores = machine.separate_cpus(1)
-    with Group([WorkerSpec("probe", PROBE, environment, cores, logs / "probe.log")]) as group:
+    probe = WorkerSpec("probe", PROBE, environment, machine.separate_cpus(1), logs / "probe.log")
+    for left in reversed(range(_PROBES)):
         try:
-            found = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+            found = _probed(probe)
+            break
         except WorkerFailed as failed:
-            raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not failed.died:
+                raise Missing("no-device", f"no CUDA device: {failed.reason}", failed.detail) from failed
+            if not left:
+                what = f"a worker that asks the CUDA driver for its devices was lost {_PROBES} times: {failed.reason}"
+                raise Missing("probe-lost", what, f"{failed.detail}\nlog: {probe.log}") from failed
     return {f"cuda:{one['ordinal']}": Device(**one | {"cpus": tuple(one["cpus"])}) for one in found}
 
 
+def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
+    with Group([probe]) as group:
+        found: list[dict[str, Any]] = group.ask("probe", {"probe": ("devices", {})}, _PROBE_S)["probe"]
+    return found
+
+
 def _runnable(
-    planned: Sequence[PlannedPoint], environment: Mapping[str, str], sides: Sequence[Side]
+    planned: Sequence[PlannedPoint], environment: Mapping[str, str], optional: Collection[str], sides: Sequence[Side]
 ) -> tuple[list[PlannedPoint], list[str]]:
-    """Return the points that can run here, on all `sides` if there are any, and notes on what was left out."""
+    """Return the points that can run here, on all `sides` if there are any, and notes on what was left out.
+
+    That is the ceiling, and what is `optional`.
+    """
     notes: list[str] = []
     lacking: dict[str, str] = {}
     for name in sorted({one.point.transport for one in planned}):
         answers = [side.lacks(name, environment) for side in sides] or [base.load(name).missing(environment)]
         if missing := next(filter(None, answers), None):
-            if name != CEILING:
+            if name != CEILING and name not in optional:
                 raise Missing("transport-missing", f"{name} cannot run here: {missing}")
             lacking[name] = missing
-            notes.append(f"no ceiling: {name} cannot run here: {missing}")
-    return [one for one in planned if one.point.transport not in lacking], notes
+            what = "no ceiling" if name == CEILING else "left out, as the spec allows"
+            notes.append(f"{what}: {name} cannot run here: {missing}")
+    runnable = [one for one in planned if one.point.transport not in lacking]
+    if not runnable:
+        raise Missing("transport-missing", "; ".join(notes))
+    return runnable, notes
 
 
 def _require_devices(resources: Resources) -> None:

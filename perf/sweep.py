@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from perf.ab.interleaving import in_turns, orders, side_by_side, twin
 from perf.ab.restored import restored
 from perf.beside import beside
-from perf.budget import Budget
+from perf.budget import Budget, not_reached
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
@@ -22,7 +22,9 @@ from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
 from perf.setups import by_setup
+from perf.sharing import within
 from perf.spec import check_spec
+from perf.spent import Clocked, Stopwatch
 from perf.together import measure_together
 from perf.witness import key_of
 from suite.errors import BadInput, KvgaugeError
@@ -32,7 +34,7 @@ from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from perf.ab.variants import Variant
@@ -83,6 +85,7 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
     Points of launches that `folder` already has are not measured again.
     """
+    clocked, budget = Clocked(folder.path), Budget(options.budget_s)
     resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus, variants=options.variants)
     planned = resources.planned
     started = manifest.begin(
@@ -96,40 +99,36 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
-    budget = Budget(options.budget_s)
+    thinned: set[int] = set()  # launches that measure some points only, so that there are enough of them
     try:
+        within_it = within(budget, left, planned, spec.launches, note=watcher.note, thinned=thinned)
         asides = beside(spec, resources, folder.logs, watcher.note)
         with closing(
-            _records(resources, _within(budget, left), folder, options, asides)
+            _records(resources, within_it, folder, options, asides, stopwatch=clocked.stopwatch, thinned=thinned)
         ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
+                clocked.note(record.launch)
                 if isinstance(record, PointRecord):
                     watcher.measured(record)
                 if budget.over:
                     break
         missing = _left(planned, spec.launches, options.seed, folder)
         complete = not missing
-        for note in _not_reached(missing, spec.launches, len(planned)):
+        for note in not_reached(missing, planned, spec.launches, folder.path):
             watcher.note(note)
     finally:
-        folder.write_manifest(manifest.end(started, complete=complete))
-
-
-def _not_reached(missing: Mapping[int, Sequence[object]], launches: int, points: int) -> Iterator[str]:
-    """Say what a budget has left out."""
-    if not missing:
-        return
-    whole = [launch + 1 for launch, order in missing.items() if len(order) == points]
-    parts = sum(len(order) for order in missing.values() if len(order) < points)
-    named = [f"launch {', '.join(map(str, whole))} of {launches}"] if whole else []
-    named += [f"{parts} points of a launch that was begun"] if parts else []
-    yield f"the budget is over; not reached: {' and '.join(named)}"
+        folder.write_manifest({**manifest.end(started, complete=complete), **clocked.over()})
 
 
 def resumed(path: Path, given: Sequence[Variant] = ()) -> tuple[SweepSpec, Options, RunFolder]:
     """Return what a run folder's manifest says was asked for, and the folder, to go on with it; `given` is --ab, said again."""
-    asked = manifest.read(RunFolder(path).manifest)
+    folder = RunFolder(path)
+    if folder.samples.exists() and not folder.manifest.exists():
+        raise BadInput(
+            "no-run-yet", f"{path} was killed before it measured anything", f"remove {path}, and start it again"
+        )
+    asked = manifest.read(folder.manifest)
     spec = check_spec(asked.get("spec"), source=f"{path}/manifest.json, spec")
     seed, settings = asked.get("seed"), asked.get("settings")
     if not isinstance(seed, int) or not isinstance(settings, dict):
@@ -159,23 +158,15 @@ def _left(
     return {launch: points for launch, points in left.items() if points}
 
 
-def _within(
-    budget: Budget, left: Mapping[int, Sequence[tuple[int, int]]]
-) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
-    """Yield each launch that should end in time."""
-    for launch, order in left.items():
-        if not budget.launch():
-            return
-        yield launch, order
-        budget.launched()
-
-
 def _records(
     resources: Resources,
     launches: Iterable[tuple[int, Sequence[tuple[int, int]]]],
     folder: RunFolder,
     options: Options,
     asides: Beside,
+    *,
+    stopwatch: Stopwatch,
+    thinned: Collection[int],
 ) -> Generator[Record]:
     losses: Counter[int] = Counter()
     done = _asides_done(folder)
@@ -191,12 +182,14 @@ def _records(
             file=file,
             devices=resources.devices,
             emulated=resources.emulated,
+            stopwatch=stopwatch,
         )
         for launch, order in launches:
             steps = _steps(replace(plan, launch=launch), resources, order, losses)
-            for step in _mixed(
-                steps, asides.steps(launch, done[launch], volume=file.parent if file else None), (options.seed, launch)
-            ):
+            known = done[launch] | ({"ceiling"} if launch in thinned else set())  # the first launch has had them
+            others = asides.steps(launch, known, volume=file.parent if file else None)
+            others = [partial(stopwatch.each, "beside", step) for step in others]
+            for step in _mixed(steps, others, (options.seed, launch)):
                 yield from step()
 
 

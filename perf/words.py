@@ -53,6 +53,16 @@ def rate(interval: Interval | None) -> Estimate:
     return _estimate(interval, lambda value: format_rate(value).removesuffix(" GB/s"))
 
 
+def seconds(interval: Interval | None) -> Estimate:
+    """Return seconds a GB without their unit, which the heading of the column gives: s/GB."""
+    return _estimate(interval, lambda value: f"{value:.3g}")
+
+
+def percent(interval: Interval | None) -> Estimate:
+    """Return a share, whole percent."""
+    return _estimate(interval, lambda value: f"{100 * value:.0f} %")
+
+
 def latency(interval: Interval | None) -> Estimate:
     """Return a latency; the ends of its interval name their unit only where it is another one."""
     return _estimate(interval, format_ns)

@@ -16,6 +16,7 @@ from perf.summary import as_json
 from perf.testimony import as_json as witness_json
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers, embedded
+from reports.sections.beside import as_json as outside_json
 from reports.sections.transfer_json import as_json as transfer_json
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def summary(data: ReportData) -> dict[str, object]:
         "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
         "transfer": transfer_json(data.transfer) if data.transfer else None,
+        "time": data.time.as_json() if data.time else None,
+        "beside": outside_json(data.outside),
         "ab": ab_json(data.against) if data.against else None,
     }
     return {name: _strict(value) for name, value in found.items()}

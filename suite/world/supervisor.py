@@ -34,11 +34,14 @@ _TAIL_BYTES = 2_000
 
 
 class WorkerFailed(Exception):
-    """What cost the question in flight: a worker's role, the phase, the reason in words, the detail."""
+    """What cost the question in flight: a worker's role, the phase, the reason in words, the detail.
 
-    def __init__(self, role: str, phase: str, reason: str, detail: str = "") -> None:
+    `died` says that the process has ended: then it has told nothing about what it was asked.
+    """
+
+    def __init__(self, role: str, phase: str, reason: str, detail: str = "", *, died: bool = False) -> None:
         super().__init__(f"{role} worker, {phase}: {reason}")
-        self.role, self.phase, self.reason, self.detail = role, phase, reason, detail
+        self.role, self.phase, self.reason, self.detail, self.died = role, phase, reason, detail, died
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class WorkerSpec:
     environment: Mapping[str, str]
     cores: Sequence[int]
     log: Path  # stdout and stderr
+    prefix: Sequence[str] = ()  # a command that becomes the worker by exec, such as nsenter: the process stays the same
     python: str = ""  # the interpreter; "": this one
 
 
@@ -73,7 +77,14 @@ class _Worker:
         try:
             return subprocess.Popen(
                 # -P: a folder of the user's in the working directory must not hide ours
-                [self.spec.python or sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
+                [
+                    *self.spec.prefix,
+                    self.spec.python or sys.executable,
+                    "-P",
+                    "-m",
+                    "suite.world.worker",
+                    json.dumps(options),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -220,7 +231,7 @@ class Group:
         except subprocess.TimeoutExpired:
             return WorkerFailed(worker.spec.role, phase, f"closed its channel: {why}", worker.log_tail())
         reason = f"killed by {_signal_name(-status)}" if status < 0 else f"left with status {status}"
-        return WorkerFailed(worker.spec.role, phase, reason, worker.log_tail())
+        return WorkerFailed(worker.spec.role, phase, reason, worker.log_tail(), died=True)
 
     def _complaint(self, worker: _Worker, phase: str, error: Json) -> WorkerFailed:
         """Blame a dead peer rather than the worker that noticed."""

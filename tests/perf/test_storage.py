@@ -53,7 +53,7 @@ def measured(path, server="perf.server:PointServer", scratch=None, **changes):
     measure(spec, run, Options(seed=1, server=server, scratch=scratch), Quiet())
     records, notes = read_records(run.samples)
     assert notes == []
-    assert sorted(file.name for file in run.path.iterdir()) == ["logs", "manifest.json", "samples.jsonl"]
+    assert sorted(file.name for file in run.path.iterdir()) == ["logs", "manifest.json", "samples.jsonl", "time.jsonl"]
     return records
 
 
