@@ -142,7 +142,10 @@ def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
 
 
 def _runnable(
-    planned: Sequence[PlannedPoint], environment: Mapping[str, str], optional: Collection[str], sides: Sequence[Side]
+    planned: Sequence[PlannedPoint],
+    environment: Mapping[str, str],
+    optional: Collection[str] = (),
+    sides: Sequence[Side] = (),
 ) -> tuple[list[PlannedPoint], list[str]]:
     """Return the points that can run here, on all `sides` if there are any, and notes on what was left out.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf.ab.judge import launches_for
 from perf.analysis import MIN_LAUNCHES
 from perf.identity import transfer_key
 
@@ -36,7 +37,7 @@ def within(
     thinned: set[int],
 ) -> Iterator[tuple[int, Order]]:
     """Yield each launch that should end in time, with the points that it is to measure; add it to `thinned` if they are few."""
-    wanted = min(launches, MIN_LAUNCHES) - (launches - len(left))  # launches that intervals still lack
+    wanted = min(launches, _fewest(planned)) - (launches - len(left))  # launches that intervals still lack
     chosen: frozenset[int] | None = None
     for launch, order in left.items():
         fitting = budget.fitting(wanted, _CAREFUL)
@@ -78,6 +79,11 @@ def _transfer(point: Point) -> PointKey:
     return key._replace(source="", destination="") if point.flows > 1 else key
 
 
+def _fewest(planned: Sequence[PlannedPoint]) -> int:
+    """Return how many launches say anything: those of an interval, or of the test of A against B."""
+    return launches_for(1) if any(one.point.variant for one in planned) else MIN_LAUNCHES
+
+
 def _of(order: Order, chosen: frozenset[int] | None) -> Order:
     return order if chosen is None else [one for one in order if one[1] in chosen]
 
@@ -85,6 +91,6 @@ def _of(order: Order, chosen: frozenset[int] | None) -> Order:
 def _told(planned: Sequence[PlannedPoint], chosen: frozenset[int], launch: int) -> str:
     names = ", ".join(sorted({planned[index].point.transport for index in chosen}))
     return (
-        f"{MIN_LAUNCHES} launches of all {len(planned)} points do not fit into the budget: from launch {launch + 1} on"
+        f"{_fewest(planned)} launches of all {len(planned)} points do not fit into the budget: from launch {launch + 1} on"
         f" {len(chosen)} of them are measured, by {names}; the others keep the launches that they have"
     )

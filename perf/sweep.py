@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from perf.ab.interleaving import in_turns, orders, side_by_side
+from perf.ab.interleaving import in_turns, orders, side_by_side, twin
 from perf.ab.restored import restored
 from perf.beside import beside
 from perf.budget import Budget, not_reached
@@ -142,21 +142,14 @@ def _left(
     done = {(record.launch, point_key(record.point)) for record in read_records(folder.samples)[0]}
     ordered = orders(planned, launches, seed)
     keys = [point_key(one.point) for one in planned]
-    # of points that transfer at the same time, one that is missing has all of them measured again
-    torn = {
-        (launch, companions_key(one.point))
-        for launch in range(launches)
-        for one, key in zip(planned, keys, strict=True)
-        if one.point.flows > 1 and (launch, key) not in done
-    }
-    left = {
-        launch: [
-            (position, index)
-            for position, index in enumerate(order)
-            if (launch, keys[index]) not in done or (launch, companions_key(planned[index].point)) in torn
-        ]
-        for launch, order in enumerate(ordered)
-    }
+    left = {}
+    for launch, order in enumerate(ordered):
+        missing = {index for index in order if (launch, keys[index]) not in done}
+        # of points that transfer at the same time, one that is missing has all of them measured again
+        torn = {companions_key(planned[index].point) for index in missing if planned[index].point.flows > 1}
+        again = missing | {index for index in order if companions_key(planned[index].point) in torn}
+        again |= {other for index in again if (other := twin(planned, index)) is not None}
+        left[launch] = [(position, index) for position, index in enumerate(order) if index in again]
     return {launch: points for launch, points in left.items() if points}
 
 

@@ -42,6 +42,11 @@ def orders(planned: Sequence[PlannedPoint], launches: int, seed: int) -> list[li
     ]
 
 
+def twin(planned: Sequence[PlannedPoint], index: int) -> int | None:
+    """Return the index of the same point on the other side, which must be measured moments before or after it; None without sides."""
+    return (index + len(planned) // 2) % len(planned) if planned[index].point.variant else None
+
+
 def _turns(index: int, count: int, seed: int, launch: int) -> tuple[int, int]:
     """Draw for each two launches which twin goes first; the second of them has the other order."""
     drawn = random.Random(repr((seed, launch // 2, index))).random() < 1 / 2  # noqa: S311  an order, no secret

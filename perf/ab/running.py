@@ -127,15 +127,15 @@ def _check(variant: Variant) -> None:
 
 
 def _left(launches: int, folder: RunFolder, options: Options) -> Iterator[tuple[int, list[Variant]]]:
-    """Yield each launch that lacks something, with what it lacks, in an order of which neither side can profit."""
+    """Yield each launch that lacks a side, in an order of which neither can profit; both run again, as a pair is of one time."""
     done = {(record.launch, record.variant) for record in read_run(folder.samples).commands}
     for launch in range(launches):
         order = list(options.variants)
         drawn = random.Random(repr((options.seed, launch // 2))).random() < 1 / 2  # noqa: S311  an order, no secret
         if drawn != bool(launch % 2):
             order.reverse()
-        if left := [variant for variant in order if (launch, variant.name) not in done]:
-            yield launch, left
+        if any((launch, variant.name) not in done for variant in order):
+            yield launch, order
 
 
 def _finished(command: Sequence[str], log: Path, deadline_s: float) -> int:

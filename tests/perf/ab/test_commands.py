@@ -87,7 +87,7 @@ def test_a_folder_that_is_no_virtual_environment_is_named(spec, tmp_path):
         ("#!/bin/sh\nexit 3\n", "cannot run our worker"),
         ("#!/bin/sh\necho '{\"lacks\": \"numpy\"}'\n", "lacks 'numpy'"),
         ("no program at all", "does not run"),
-        ("#!/bin/sh\necho '{\"versions\": 3, \"missing\": {\"copy\": \"a kernel\"}, \"lacks\": \"\"}'\n", "nothing of this sweep can run here"),
+        ("#!/bin/sh\necho '{\"versions\": 3, \"missing\": {\"copy\": \"a kernel\"}, \"lacks\": \"\"}'\n", "no ceiling: copy cannot run here: a kernel"),
     ],
 )  # fmt: skip
 def test_what_a_virtual_environment_lacks_is_said(spec, tmp_path, script, told):

@@ -12,6 +12,7 @@ from perf.ab.sides import Side, doubled
 from perf.ab.variants import NAMES, parse
 from perf.planning import points, schedule
 from perf.setups import by_setup
+from perf.sharing import shared_out
 from perf.spec import check_spec
 
 KV = {"model": "llama-3.1-8b", "tokens": 64, "transports": ["nixl:UCX", "ucx"], "ops": ["push", "pull"],
@@ -85,3 +86,9 @@ def test_turns_follow_the_order_and_every_side_is_ended():
     ended.clear()
     cut.close()
     assert sorted(ended) == ["A", "B"]
+
+
+def test_a_budget_never_leaves_one_side_of_a_point_out():
+    for most in range(1, 2 * COUNT + 1):
+        chosen = shared_out(BOTH, most)
+        assert {(index + COUNT) % (2 * COUNT) for index in chosen} == chosen
