@@ -54,7 +54,7 @@ def calibrate(parts: tuple[PartName, ...], **options: Any) -> None:
 
     \b
     PART is any of these; without one, all that this machine can:
-      latency    transfers with planted latencies of 0.1 to 3 ms
+      latency    transfers with planted latencies of 0.05 to 1 ms
       overheads  the clock, a transfer of nothing, the evidence
       link       TCP and UCX through links of 100 Mbit/s, 1 and 4 Gbit/s (root, or user
                  namespaces; iproute2)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from perf.calibration.asked import Asked
 
 TOLERATED = 0.05
-PLANTED_NS = (100_000, 300_000, 1_000_000, 3_000_000)
+# longer ones are not kept on a busy machine: whoever waits for them is put aside for longer than that
+PLANTED_NS = (50_000, 100_000, 300_000, 1_000_000)
 _MESSAGE_BYTES = 64
 _LAUNCHES, _SAMPLES, _QUICK_SAMPLES = 3, 60, 20
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from suite.transports.host_copy import HostCopyTransfer
 
 LATENCY = "latency_ns"  # the setting
-_SPIN_NS = 500_000  # a sleeping process wakes up late: by 60 us usually, and more on a loaded machine
+_SPIN_NS = 1_000_000  # who sleeps wakes up late: by 60 us usually, on a loaded machine by a millisecond and more
 _MOST_NS = 1_000_000_000
 
 
