@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from perf.record import Issue, Point
 from perf.summary import Interval, PointSummary
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KIB = 1 << 10
+
+settings.register_profile(
+    "tests", deadline=None
+)  # hypothesis's 200 ms is an assertion on speed: a busy machine breaks it
+settings.load_profile("tests")
 
 
 def _interval(median: float, launches: int = 9) -> Interval:
