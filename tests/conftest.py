@@ -21,6 +21,16 @@ settings.register_profile(
 )  # hypothesis's 200 ms is an assertion on speed: a busy machine breaks it
 settings.load_profile("tests")
 
+ALONE = ("tests/test_docs.py", "tests/test_install.py")  # no test of these needs another, and each is long
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that no worker is left with one at the end; a file stays on one worker (--dist loadgroup)."""
+    items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+    for item in items:
+        if not item.nodeid.startswith(ALONE):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
 
 def _interval(median: float, launches: int = 9) -> Interval:
     return Interval(median, 0.96 * median, 1.05 * median, 0.961, launches)

@@ -61,6 +61,13 @@ def records(pytester, folder="out"):
     return lines[1:-1]
 
 
+def test_the_help_of_pytest_is_printed_where_we_are_installed(pytester):
+    """It has no arguments, which we ask for."""
+    done = pytester.runpytest_subprocess("--help", timeout=120)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["usage:*"])
+
+
 @pytest.mark.deep
 def test_a_project_of_three_lines_is_green_and_then_red(project):
     """The failing id, the smallest input and a shell line are in what pytest prints."""
