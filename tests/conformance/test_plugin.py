@@ -113,12 +113,14 @@ def test_every_other_run_is_left_alone(pytester):
     assert "kv" not in done.stdout.str().lower()
 
 
+@pytest.mark.deep
 def test_k_finds_a_requirement(project):
     done = run(project, "--pyargs", "conformance", "-k", "ENV-001", "--kv-out", "out")
     assert done.ret == 0, done.stdout.str()
     assert {case["requirement"] for case in records(project)} == {"ENV-001"}
 
 
+@pytest.mark.deep
 def test_ids_name_the_test_and_the_implementation(project):
     done = run(project, "--pyargs", "conformance", "--collect-only", "-q")
     lines = [line for line in done.stdout.lines if "::" in line]
@@ -126,6 +128,7 @@ def test_ids_name_the_test_and_the_implementation(project):
     assert all(line.endswith("my_settings:parse]") for line in lines)
 
 
+@pytest.mark.deep
 def test_x_stops_at_the_first_violation(project):
     project.makepyfile(my_settings="def parse(environment):\n    return ['GDS']\n")
     done = run(project, "--pyargs", "conformance", "-x", "--kv-out", "out")
@@ -154,6 +157,7 @@ def test_junit_carries_requirement_and_verdict(project):
     assert '<property name="verdict" value="pass"' in text
 
 
+@pytest.mark.deep
 def test_a_crash_is_an_error_not_a_failure(project):
     project.makepyfile(my_settings="def parse(environment):\n    raise RuntimeError('broke')\n")
     done = run(project, "--pyargs", "conformance", "--kv-out", "out", "-k", "ENV-001")
@@ -195,6 +199,7 @@ def test_an_expectation_that_nothing_meets_fails_the_run(project):
     done.stdout.fnmatch_lines(["*ENV-001*was expected to fail*once*"])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "text",
     [
