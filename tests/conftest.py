@@ -21,7 +21,8 @@ settings.register_profile(
 )  # hypothesis's 200 ms is an assertion on speed: a busy machine breaks it
 settings.load_profile("tests")
 
-ALONE = ("tests/test_docs.py", "tests/test_install.py")  # no test of these needs another, and each is long
+# no test of these needs another, and some are long: mypy in a fresh clone, a page of the docs
+ALONE = ("tests/test_gates.py", "tests/test_docs.py", "tests/test_install.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
