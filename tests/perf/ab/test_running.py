@@ -101,7 +101,7 @@ def test_it_goes_on_where_it_stopped_with_the_commands_said_again(tmp_path):
 
 def test_a_budget_ends_it_and_that_is_said(tmp_path):
     folder, notes = measured(
-        tmp_path, f"command:{sys.executable} -c 'import time; time.sleep(.2)'", PRINTS, launches=50, budget_s=0.5
+        tmp_path, f"command:'{sys.executable}' -c 'import time; time.sleep(.2)'", PRINTS, launches=50, budget_s=0.5
     )
     assert any("not reached" in note for note in notes)
     assert json.loads(folder.manifest.read_text())["complete"] is False
