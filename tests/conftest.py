@@ -26,11 +26,22 @@ ALONE = ("tests/test_gates.py", "tests/test_docs.py", "tests/test_install.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, so that no worker is left with one at the end; a file stays on one worker (--dist loadgroup)."""
+    """Begin with the longest, so that no worker is left with one at the end."""
     items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
-    for item in items:
-        if not item.nodeid.startswith(ALONE):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let --dist loadfile keep a file on one worker, for its fixtures, but for the files whose tests stand alone."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if nodeid.startswith(ALONE) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 def _interval(median: float, launches: int = 9) -> Interval:
