@@ -1,12 +1,12 @@
 """Put the gate of `kvgauge sweep --ab` to the test on this machine: how often it errs, and what it finds.
 
-    python -m perf.bench.gate_trial [--quick] [--comparisons 20] [--launches 10]
+    python -m perf.bench.gate_trial [--quick] [--comparisons 20] [--launches 12]
 
-Real runs, through the code of `kvgauge sweep --ab`, of a small sweep (pushes and pulls of scattered blocks):
-a thing against itself, and against workers whose every transfer takes 10 % or 5 % longer (a busy wait in the timed
-region, as long as that share of what the very transfer took). Simulated runs draw the launches of the real ones again,
+Real runs, through the code of `kvgauge sweep --ab`, of small sweeps: a thing against itself (pushes and pulls of
+scattered blocks), and against workers whose every transfer takes 10 % or 5 % longer (64 KiB messages; a busy wait in
+the timed region, as long as that share of what the very transfer took). Simulated runs draw the launches of the real ones again,
 sides exchanged at random. Two runs apart are the A sides of two successive runs, told by `kvgauge compare`. Exit
-code 1 if a goal is missed. About 20 minutes on a quiet machine of two cores; --quick takes two and proves little.
+code 1 if a goal is missed. About 30 minutes on a quiet machine of two cores; --quick takes five and proves little.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perf.bench.trials import Pool, Trial, differ, first_shown, spec, tried
+from perf.ab.options import LAUNCHES
+from perf.bench.trials import Pool, Trial, differ, first_shown, messages, spec, tried
 from perf.comparing.band import BAND
 from suite.transports import base
 
@@ -52,8 +53,8 @@ def main() -> int:
         begun = time.monotonic()
         what = _spec(given, given.launches)
         same = _trials(what, folder, "same", given.comparisons, slower=0.0)
-        slow = _trials(what, folder, "slower", given.comparisons, slower=PLANTED)
-        small = _trials(_spec(given, given.most), folder, "small", given.small, slower=SMALL)
+        slow = _trials(messages(given.transport, given.launches), folder, "slower", given.comparisons, slower=PLANTED)
+        small = _trials(messages(given.transport, given.most), folder, "small", given.small, slower=SMALL)
         lines = [*_simulated(same, given.launches), *_real(same), *_planted(slow), *_small(small, same)]
         lines += _apart(same, given.band / 100)
     _print(lines, [*same, *slow, *small], given, time.monotonic() - begun)
@@ -62,9 +63,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--quick", action="store_true", help="3 comparisons of each kind, 10 launches")
+    asked.add_argument("--quick", action="store_true", help="3 comparisons of each kind")
     asked.add_argument("--comparisons", type=int, default=20)
-    asked.add_argument("--launches", type=int, default=10)
+    asked.add_argument("--launches", type=int, default=LAUNCHES)
     asked.add_argument("--most", type=int, default=40, help="launches of a run with a planted 5 %%")
     asked.add_argument("--small", type=int, default=3, help="how many of those")
     asked.add_argument("--tokens", type=int, default=64)
@@ -75,7 +76,7 @@ def _arguments() -> argparse.Namespace:
     asked.add_argument("--keep", type=Path, help="folder for the runs; default: they are thrown away")
     given = asked.parse_args()
     if given.quick:
-        given.comparisons, given.launches, given.small, given.most = 3, 10, 1, 20
+        given.comparisons, given.small, given.most = 3, 1, 20
     if not given.transport:
         given.transport = "copy" if base.load("nixl:UCX").missing() else "nixl:UCX"
     return given
@@ -159,7 +160,9 @@ def _print(lines: Sequence[Line], trials: Sequence[Trial], given: argparse.Names
     print(
         f"--ab, --fail-on slower: q < 0.01, {given.launches} launches, {given.transport}, push and pull of scattered blocks,"
     )
-    print(f"windows of {given.samples} x {given.tokens} tokens, {given.windows} a point and launch;")
+    print(
+        f"windows of {given.samples} x {given.tokens} tokens, {given.windows} a point and launch; planted: 64 KiB messages;"
+    )
     print(f"{len(trials)} real runs in {took_s / 60:.0f} min, load {loads[0]:.1f} to {loads[-1]:.1f}")
     width = max(len(line.what) for line in lines)
     middle = max(len(line.found) for line in lines)
