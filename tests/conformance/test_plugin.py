@@ -267,6 +267,7 @@ def test_an_environment_that_is_replayed_is_not_repeated(project, monkeypatch):
     }
 
 
+@pytest.mark.deep
 def test_the_deep_profile_exists(project):
     done = run(project, "--pyargs", "conformance", "--hypothesis-profile=kvgauge-deep", "-k", "ENV-001")
     assert done.ret == 0, done.stdout.str()

@@ -102,6 +102,7 @@ def test_a_region_can_be_spread_over_several_files(tmp_path):
     assert max(record.posted_descriptors for record in records) > records[0].point.descriptors
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("server", "op", "role", "finding"),
     [
