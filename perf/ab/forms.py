@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from perf.ab import wording
+from perf.comparing.reasons import reason
 from perf.markdown_text import table, text
 from perf.words import plain
 
@@ -68,7 +69,7 @@ def _cells(row: Row, *, fails: bool) -> list[str]:
     return [
         text(row.what),
         text(row.by),
-        f"{verdict}: {text(wording.reason(row))}",
+        f"{verdict}: {text(reason(row))}",
         wording.rate(row.a_gb_per_s),
         wording.rate(row.b_gb_per_s),
         wording.ratio(row),
@@ -84,11 +85,11 @@ def junit(found: Against, failing: Collection[int]) -> str:
     suite = ET.SubElement(root, "testsuite", {"name": "kvgauge A/B", **numbers})
     for number, row in enumerate(found.rows):
         case = ET.SubElement(suite, "testcase", {"classname": plain(row.by), "name": plain(row.what)})
-        told = {"message": plain(f"{row.verdict}: {wording.reason(row)}", _MESSAGE)}
+        told = {"message": plain(f"{row.verdict}: {reason(row)}", _MESSAGE)}
         if number in failing:
             ET.SubElement(case, "failure", {"type": row.verdict, **told})
         elif number in skipped:
             ET.SubElement(case, "skipped", told)
-        ET.SubElement(case, "system-out").text = plain(f"B / A {wording.ratio(row)}: {wording.reason(row)}")
+        ET.SubElement(case, "system-out").text = plain(f"B / A {wording.ratio(row)}: {reason(row)}")
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'

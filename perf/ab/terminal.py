@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perf.ab import wording
+from perf.comparing.reasons import short
 from perf.words import plain
 
 if TYPE_CHECKING:
@@ -44,16 +45,10 @@ def _reasons(rows: Sequence[Row]) -> list[str]:
     told: dict[str, list[str]] = {}
     for row in rows:
         if row.verdict != "same":
-            told.setdefault(f"{row.verdict}: {_short(row)}", []).append(f"{row.by}, {row.what}")
+            told.setdefault(f"{row.verdict}: {short(row)}", []).append(f"{row.by}, {row.what}")
     found = [f"{reason} ({names[0] if len(names) == 1 else f'{len(names)} points'})" for reason, names in told.items()]
     left = len(found) - _REASONS
     return [*found[:_REASONS], *([f"and {left} more reasons, in --json"] if left > 0 else [])]
-
-
-def _short(row: Row) -> str:
-    if row.judgement is None:
-        return row.refused
-    return row.judgement.why + (f"; to decide: {row.judgement.decide}" if row.judgement.decide else "")
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -26,16 +26,6 @@ def ratio(row: Row) -> str:
     return f"{judged.ratio:.3f} [{judged.low:.3f}, {judged.high:.3f}]"
 
 
-def reason(row: Row) -> str:
-    """Return why a row has its verdict, and what would decide."""
-    if row.judgement is None:
-        return row.refused
-    told = [row.judgement.why]
-    if row.judgement.decide:
-        told.append(f"to decide: {row.judgement.decide}")
-    return "; ".join((*told, *row.remarks))
-
-
 def side(one: Side) -> str:
     """Return what a side is: `A: UCX_TLS=tcp (nixl-cu12 1.5.0)`."""
     return f"{one.name}: {one.label}" + (f" ({', '.join(one.facts)})" if one.facts else "")

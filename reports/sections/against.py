@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perf.ab import wording
+from perf.comparing.reasons import reason
 from perf.words import plain
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _line(number: int, row: Row) -> Line:
         a=wording.rate(row.a_gb_per_s),
         b=wording.rate(row.b_gb_per_s),
         ratio=wording.ratio(row),
-        why=plain(wording.reason(row)),
+        why=plain(reason(row)),
     )
 
 
