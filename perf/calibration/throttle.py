@@ -9,7 +9,6 @@ process removes it at the end of its input, which is ours.
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,19 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from suite.errors import Missing
+from suite.run.janitor import janitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HINT = "run it as root, outside of a container, with a scratch folder on a disk: --scratch DIR"
 # workers that are being killed may still be in the group for a moment
-_JANITOR = (
-    "/bin/sh",
-    "-c",
-    'trap "" INT TERM HUP; cat > /dev/null; n=0;'
-    ' while [ -d "$1" ] && [ $n -lt 50 ] && ! rmdir -- "$1" 2> /dev/null; do n=$((n+1)); sleep 0.1; done',
-    "kvgauge-janitor",
-)
+_REMOVE = 'n=0; while [ -d "$1" ] && [ $n -lt 50 ] && ! rmdir -- "$1" 2> /dev/null; do n=$((n+1)); sleep 0.1; done'
 
 
 @dataclass(frozen=True)
@@ -66,14 +60,7 @@ def throttled(folder: Path) -> Iterator[Throttle]:
         group = Path(tempfile.mkdtemp(prefix="kvgauge-", dir=root))
     except OSError as error:
         raise Missing("no-control-group", f"no control group in {root}: {error.strerror}", _HINT) from error
-    with subprocess.Popen(
-        [*_JANITOR, str(group)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    ):  # leaving closes its stdin and waits
+    with janitor(_REMOVE, group):
         yield Throttle(group, device, version)
 
 
