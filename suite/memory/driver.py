@@ -109,8 +109,14 @@ class Context:
             call("cuCtxPopCurrent")
 
     def close(self) -> None:
-        """Let go; with the last reference the driver destroys the context and all that is left in it."""
+        """Let go; with the last reference the driver destroys the context and all that is left in it.
+
+        A thread in which a destroyed context stays current can open no UCX worker any more, so then none is.
+        """
         call("cuDevicePrimaryCtxRelease", self.device)
+        _, active = call("cuDevicePrimaryCtxGetState", self.device)
+        if not active and int(call("cuCtxGetCurrent")) == int(self.handle):
+            call("cuCtxSetCurrent", 0)
 
 
 @contextmanager

@@ -102,6 +102,30 @@ def test_handoffs_of_gds_gds_mt_and_posix_stand_side_by_side(four):
     assert wires == {"gds compat"}
 
 
+COPY_THEN_HOST = """
+launches = 1
+windows = 1
+
+[[kv]]
+model = "llama-3.1-8b"
+tokens = 64
+transports = ["nixl:UCX", "copy"]
+ops = ["pull"]
+units = ["layer"]
+patterns = ["scattered"]
+memory = ["cuda:0 -> host"]
+samples = 2
+"""
+
+
+def test_memory_of_the_host_after_a_device_copy_in_the_same_worker(tmp_path):
+    """The copy's context goes with it; were it left current, UCX could open no worker in that thread any more."""
+    (tmp_path / "s.toml").write_text(COPY_THEN_HOST, encoding="utf-8")
+    kvgauge("sweep", "s.toml", "--emulated-gpus", "1", "--seed", "3", "--out", "run", cwd=tmp_path)
+    order = [record.point.transport for record in sorted(records_of(tmp_path / "run"), key=lambda one: one.position)]
+    assert order == ["copy", "nixl:UCX"]
+
+
 def test_there_is_no_rate_anywhere(four):
     """Neither on the terminal nor in the page; the durations are in the records all the same."""
     done, run = four

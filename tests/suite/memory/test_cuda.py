@@ -175,6 +175,26 @@ def test_closing_gives_the_memory_and_the_context_back(on_gpus: Run, allocation:
     assert found[2]["message"] == "1 bytes at 0 are outside a region of 0"
 
 
+def test_a_thread_is_not_left_in_a_context_that_is_gone(on_gpus: Run) -> None:
+    """UCX opens no worker in such a thread; a context that somebody else still holds stays current."""
+    found = on_gpus("""
+        first, second, seen = CudaRegion(64, 0), CudaRegion(64, 1), []
+        elsewhere = CudaRegion(64, 0)
+        for region in (first, elsewhere, second):
+            region.close()
+            seen.append(int(call("cuCtxGetCurrent")) != 0)
+            if region is not second:
+                second.make_current()
+        first = CudaRegion(64, 0)
+        other = CudaRegion(64, 0)
+        first.close()
+        seen.append(int(call("cuCtxGetCurrent")) != 0)
+        other.close()
+        answer = [*seen, int(call("cuCtxGetCurrent")) != 0]
+    """)
+    assert found == [True, True, False, True, False]
+
+
 def test_two_regions_share_the_context(on_gpus: Run) -> None:
     """The first to close does not take the device away from the second."""
     found = on_gpus("""
