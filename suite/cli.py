@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.metadata import entry_points
@@ -38,6 +39,7 @@ def kvgauge() -> None:
 
 def main() -> NoReturn:
     """Run the command line; a `KvgaugeError` becomes its message and exit code, Ctrl-C becomes 130."""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it advises users who have no home
     try:
         refuse_shadowed_rooms()
         sys.exit(kvgauge.main(prog_name="kvgauge", standalone_mode=False))
