@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf.comparing.line import Heads, Line, line
 from perf.words import NONE
 from suite.units import format_rate
 
 if TYPE_CHECKING:
     from perf.ab.against import Against, Row, Side
+
+HEADS = Heads("by", "A", "B", "B / A")
 
 
 def rate(gb_per_s: float | None) -> str:
@@ -24,6 +27,11 @@ def ratio(row: Row) -> str:
     if judged.low is None or judged.high is None:
         return f"{judged.ratio:.3f}"
     return f"{judged.ratio:.3f} [{judged.low:.3f}, {judged.high:.3f}]"
+
+
+def in_words(row: Row) -> Line:
+    """Return a row as the terminal, Markdown and JUnit show it."""
+    return line(row, row.what, row.by, (rate(row.a_gb_per_s), rate(row.b_gb_per_s)), ratio(row))
 
 
 def side(one: Side) -> str:

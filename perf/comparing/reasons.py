@@ -24,6 +24,10 @@ class Row(Protocol):
     """One point with its judgement, or `refused` says why there is none."""
 
     @property
+    def verdict(self) -> str:
+        """One word, or two."""
+
+    @property
     def judgement(self) -> Judged | None:
         """The judgement."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from perf.comparing.line import Heads, Line, line
 from perf.words import NONE, between, between_hosts, carrier, pieces, rate, workload
 
 if TYPE_CHECKING:
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from perf.record import Point
 
 SHOWN = 20  # settings that differ; the rest is counted
+HEADS = Heads("transport", "BASE", "NEW", "NEW / BASE")
 
 
 def name(point: Point) -> str:
@@ -40,6 +42,11 @@ def ratio(row: Row) -> str:
         return NONE
     span = f" [{judged.interval.low:.3g}, {judged.interval.high:.3g}]" if judged.interval else ""
     return f"{judged.ratio:.3g}{span}"
+
+
+def in_words(row: Row) -> Line:
+    """Return a row as the terminal, Markdown and JUnit show it."""
+    return line(row, name(row.point), by(row), rates(row), ratio(row))
 
 
 def changed(found: Comparison) -> list[str]:
