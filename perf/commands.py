@@ -277,9 +277,9 @@ def print_results(folder: RunFolder, *, as_json: bool, require: str | None = Non
     from perf.spent import read_times, spent
     from perf.summary import as_json as summary_json
     from perf.verdict import verdict
-    from perf.words import plain
     from suite.run import manifest
     from suite.run.folder import TIMES
+    from suite.text import plain
 
     run, about = read_run(folder.samples), manifest.read(folder.manifest)
     records, summaries = run.points, summarise(run.points, run.ceilings)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

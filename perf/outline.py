@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from perf.analysis import MIN_LAUNCHES
 from perf.planning import points
-from perf.words import plain, workload
+from perf.words import workload
 from perf.workload import region_bytes
+from suite.text import plain
 from suite.units import format_bytes
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from perf.words import full_name, plain
+from perf.words import full_name
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

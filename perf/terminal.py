@@ -11,7 +11,7 @@ from rich.text import Text
 
 from perf.identity import reading_order
 from perf.rows import Row, grouped
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

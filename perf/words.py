@@ -1,9 +1,8 @@
-"""Text for a reader: foreign strings made harmless, numbers made short. Shared by the page and the terminal."""
+"""Text for a reader: numbers made short, points named. Shared by the page and the terminal."""
 
 from __future__ import annotations
 
 import math
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,11 +15,8 @@ if TYPE_CHECKING:
     from perf.summary import Interval, PointSummary
 
 NONE = "\N{EN DASH}"  # a number that does not exist
-LIMIT = 2_000  # characters of one foreign string; the rest is counted, not shown
 PLAIN_MESSAGES = "bytes"  # the workload that is no model
 
-# Controls could move the cursor or reorder what is read (bidi overrides), and lone surrogates cannot be encoded.
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _THIN = 0.1  # below ten percent a whole number says too little
 
 
@@ -33,19 +29,6 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value} {self.span}".rstrip()
-
-
-def plain(value: object, limit: int = LIMIT) -> str:
-    """Return `value` as text that can only be read: control, format and unassigned characters become escapes."""
-    text = str(value)
-    shown = "".join(_visible(character) for character in text[:limit])
-    return f"{shown}… ({len(text) - limit} more characters)" if len(text) > limit else shown
-
-
-def _visible(character: str) -> str:
-    if character == "\n" or unicodedata.category(character) not in _UNSAFE:
-        return character
-    return character.encode("unicode_escape").decode()
 
 
 def rate(interval: Interval | None) -> Estimate:

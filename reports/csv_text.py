@@ -12,7 +12,7 @@ import io
 import math
 from typing import TYPE_CHECKING
 
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

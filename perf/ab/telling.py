@@ -11,8 +11,8 @@ from perf.ab import forms
 from perf.ab.against import against
 from perf.analysis import wrong_bytes
 from perf.comparing.gate import failing
-from perf.words import plain
 from suite.errors import Exit, Missing
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

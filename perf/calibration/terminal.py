@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perf.calibration import words
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from perf.comparing.reasons import reason, short
 from perf.markdown_text import table, text
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

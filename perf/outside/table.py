@@ -9,7 +9,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from perf.words import NONE, plain
+from perf.words import NONE
+from suite.text import plain
 from suite.units import format_bytes, format_ns, format_rate
 
 if TYPE_CHECKING:

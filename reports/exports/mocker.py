@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from perf.choice import choices
 from perf.spec import ELEMENT_BYTES, check_spec
-from perf.words import carrier, full_name, plain, rate, wires
+from perf.words import carrier, full_name, rate, wires
 from suite.errors import BadInput
+from suite.text import plain
 from suite.units import format_bytes
 
 if TYPE_CHECKING:

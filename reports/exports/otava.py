@@ -12,10 +12,11 @@ import json
 from typing import TYPE_CHECKING
 
 from perf.identity import point_key, reading_order
-from perf.words import between, between_hosts, carrier, piece, plain
+from perf.words import between, between_hosts, carrier, piece
 from reports.csv_text import csv_lines
 from reports.exports.points_csv import oldest_first, started, version
 from suite.errors import BadInput
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

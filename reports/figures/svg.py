@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from perf.words import plain
+from suite.text import plain
 from suite.units import format_ns
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from perf.rows import grouped
-from perf.words import plain
 from reports.figures.against import draw_against
 from reports.figures.curves import draw_curves
 from reports.figures.errors import draw_errors
@@ -40,6 +39,7 @@ from reports.sections.recompute import recompute
 from reports.sections.storage import storage
 from reports.sections.time import times
 from reports.sections.validity import validity
+from suite.text import plain
 from suite.units import format_bytes, format_ns
 
 if TYPE_CHECKING:

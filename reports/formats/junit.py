@@ -14,7 +14,8 @@ from xml.etree import ElementTree as ET
 from conformance.requirement import registry
 from conformance.verdict import Verdict
 from perf.rows import row
-from perf.words import NONE, full_name, plain, what, workload
+from perf.words import NONE, full_name, what, workload
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from perf.ab import wording
 from perf.comparing.reasons import reason
-from perf.words import plain
+from suite.text import plain
 
 if TYPE_CHECKING:
     from perf.ab.against import Against, Row

@@ -14,8 +14,9 @@ from perf.ab.wording import ratio
 from perf.choice import Choice, choices, lead
 from perf.identity import CEILING
 from perf.memory import HOST
-from perf.words import NONE, pieces, plain, share
+from perf.words import NONE, pieces, share
 from reports.wording import faster, moved_at
+from suite.text import plain
 from suite.units import format_bytes, format_rate
 
 if TYPE_CHECKING:

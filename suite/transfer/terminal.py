@@ -9,6 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from suite.text import plain
 from suite.transfer.task import SIDES
 from suite.units import format_bytes, format_ns, format_rate
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from suite.transfer.task import Task
 
 NONE = "\N{EN DASH}"
-_LONGEST = 2_000  # characters of one foreign line
 
 
 def page(task: Task, transport: str, told: Sequence[Mapping[str, Any]], *, emulated: bool) -> Group:
@@ -29,11 +29,6 @@ def page(task: Task, transport: str, told: Sequence[Mapping[str, Any]], *, emula
         _table(told, emulated=emulated),
         *_sentences(task, told),
     )
-
-
-def plain(text: str) -> str:
-    """Return foreign text without what could steer a terminal."""
-    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text[:_LONGEST])
 
 
 def _heading(task: Task, transport: str, *, emulated: bool, served: bool) -> Text:

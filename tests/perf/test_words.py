@@ -1,31 +1,16 @@
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from perf.summary import Interval
-from perf.words import NONE, carrier, latency, plain, rate, share, what
+from perf.words import NONE, carrier, latency, rate, share, what
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from perf.summary import PointSummary
-
-
-@given(st.text())
-def test_plain_leaves_nothing_that_moves_a_cursor_or_reorders_text(text: str) -> None:
-    shown = plain(text)
-    assert all(c == "\n" or unicodedata.category(c) not in {"Cc", "Cf", "Cs"} for c in shown)
-    shown.encode()
-
-
-def test_plain_shows_what_it_took_out_and_counts_what_it_cut() -> None:
-    assert plain("a\x1b[31m\u202eb\x00\ud800") == "a\\x1b[31m\\u202eb\\x00\\ud800"
-    assert plain("x" * 12, limit=10) == "x" * 10 + "… (2 more characters)"
 
 
 def test_an_interval_is_a_median_with_its_ends() -> None:

@@ -11,10 +11,11 @@ from markdown_it import MarkdownIt
 from conformance.record import Case
 from perf.markdown_text import block, code, text
 from perf.record import Issue
-from perf.words import NONE, plain
+from perf.words import NONE
 from reports.data import report_data
 from reports.formats.markdown import LONGEST, render
 from reports.sections.conformance import matrix
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
