@@ -2,7 +2,7 @@
 
 Launches are pairs, so what the machine did to both cancels out and no band between runs
 is taken off. The sweep's points are one family: a claim needs q < CLAIM after the
-false-discovery adjustment over all of them, so of a hundred comparisons of
+false-discovery adjustment over all of them, so of two hundred comparisons of
 a thing with itself one may raise an alarm.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from perf.comparing.judge import Verdict
 
-CLAIM = 0.01  # faster or slower: an alarm costs somebody a day
+CLAIM = 0.005  # faster or slower: an alarm costs somebody a day, so at most one in a hundred, and not one on average
 MATTERS = 0.02  # the smallest difference that is one, unless --smallest says otherwise
 CONFIDENCE = 0.95
 _POWER = 0.8  # the chance with which the launches that are asked for would decide

@@ -51,7 +51,7 @@ def exact_p(differences: Sequence[float]) -> float:
 
 
 def smallest_p(pairs: int) -> float:
-    """Return the least p that so many pairs can ever give: all signs alike, 0.0078 for eight."""
+    """Return the least p that so many pairs can ever give: all signs alike, 0.0039 for nine."""
     return min(1.0, 2.0 ** (1 - pairs))
 
 

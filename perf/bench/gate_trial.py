@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perf.ab.judge import CLAIM
 from perf.ab.options import LAUNCHES
 from perf.bench.trials import Pool, Trial, differ, first_shown, messages, spec, tried
 from perf.comparing.band import BAND
@@ -51,9 +52,8 @@ def main() -> int:
     given = _arguments()
     with _folder(given.keep) as folder:
         begun = time.monotonic()
-        what = _spec(given, given.launches)
-        same = _trials(what, folder, "same", given.comparisons, slower=0.0)
         slow = _trials(messages(given.transport, given.launches), folder, "slower", given.comparisons, slower=PLANTED)
+        same = _trials(_spec(given, given.launches), folder, "same", given.comparisons, slower=0.0)
         small = _trials(messages(given.transport, given.most), folder, "small", given.small, slower=SMALL)
         lines = [*_simulated(same, given.launches), *_real(same), *_planted(slow), *_small(small, same)]
         lines += _apart(same, given.band / 100)
@@ -158,7 +158,7 @@ def _span(trials: Sequence[Trial]) -> str:
 def _print(lines: Sequence[Line], trials: Sequence[Trial], given: argparse.Namespace, took_s: float) -> None:
     loads = sorted(trial.load for trial in trials)
     print(
-        f"--ab, --fail-on slower: q < 0.01, {given.launches} launches, {given.transport}, push and pull of scattered blocks,"
+        f"--ab, --fail-on slower: q < {CLAIM:g}, {given.launches} launches, {given.transport}, push and pull of scattered blocks,"
     )
     print(
         f"windows of {given.samples} x {given.tokens} tokens, {given.windows} a point and launch; planted: 64 KiB messages;"

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from perf.summary import PointSummary
 
 VERDICTS = get_args(Verdict)
+_LOADED = "loaded-machine"  # perf/validity.py
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _rows(every: Sequence[Pair], band: float, base_name: str) -> list[Row]:
             point=pair.point,
             base=pair.members[0],
             new=pair.members[1],
-            judgement=None if reason else _without_spread(pair, next(judged)),
+            judgement=None if reason else _undisturbed(pair, _without_spread(pair, next(judged))),
             refused=reason,
             remarks=() if reason else tuple(_remarks(*pair.present)),
         )
@@ -101,6 +102,20 @@ def _without_spread(pair: Pair, judgement: Judgement) -> Judgement:
         return judgement
     why = "one figure without spread"
     return replace(judgement, why=why, decide=f"{MIN_LAUNCHES} files of repeated runs, each of which is a launch")
+
+
+def _undisturbed(pair: Pair, judgement: Judgement) -> Judgement:
+    """Claim nothing of launches that others disturbed: the band is of a machine that was as quiet in one run as in the other."""
+    names = [
+        name
+        for name, one in zip(("BASE", "NEW"), pair.members, strict=True)
+        if one and any(issue.code == _LOADED and issue.level == "OPEN" for issue in one.issues)
+    ]
+    if not names or judgement.verdict not in {"faster", "slower"}:
+        return judgement
+    why = f"{judgement.why}, but others used the machine while {' and '.join(names)} was measured"
+    decide = "both runs while nobody else uses the machine, or kvgauge sweep --ab"
+    return replace(judgement, verdict="inconclusive", why=why, decide=decide)
 
 
 def _refused(pair: Pair, base_name: str) -> str:

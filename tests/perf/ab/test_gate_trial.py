@@ -89,8 +89,8 @@ def test_a_planted_slowdown_is_found_from_some_launch_on():
 def test_drawn_launches_raise_few_alarms_and_find_what_is_planted():
     logs = np.random.default_rng(5).normal(0.01, 0.05, (100, 2))
     pool = Pool(logs)
-    assert pool.alarms(200, 10, seed=1) <= 4
-    assert pool.launches_for(0.30, seed=1) == 8  # fewer cannot show anything
+    assert pool.alarms(200, 10, seed=1) <= 2
+    assert pool.launches_for(0.30, seed=1) == 10  # it tries even numbers, and fewer than 9 cannot show anything
     needed = pool.launches_for(0.05, seed=1)
     assert 12 <= needed <= 45
     assert pool.launches_for(0.001, seed=1, tries=5) is None

@@ -54,6 +54,22 @@ def test_every_point_has_its_verdict_and_only_what_differs_is_told(two):
     assert "Of 4 points: 1 slower, 1 same, 2 not compared." in found["sentences"]
 
 
+@pytest.mark.parametrize(("side", "name"), [("base", "BASE"), ("new", "NEW")])
+def test_nothing_is_claimed_of_a_run_that_others_disturbed(made, sampled, side, name):
+    """The band is of a quiet machine; the ratio and what would decide are told all the same."""
+    around = {"cpus": 2, "window_ns": [100_000_000], "stolen_ns": [0]}
+    busy = {"load_average": 9.0, "around": around}
+    runs = {
+        "base": sampled(50, **(busy if side == "base" else {})),
+        "new": sampled(90, **(busy if side == "new" else {})),
+    }
+    [one] = told([made(which, records) for which, records in runs.items()])["points"]
+    assert one["verdict"] == "inconclusive"
+    assert one["judgement"]["ratio"] == pytest.approx(50 / 90, rel=1e-3)
+    assert f"others used the machine while {name} was measured" in one["judgement"]["why"]
+    assert "--ab" in one["judgement"]["decide"]
+
+
 def test_the_table_says_the_same(two):
     done = run(*two)
     assert done.exit_code == 0
