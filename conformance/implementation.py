@@ -50,7 +50,7 @@ class MovesBytes(Protocol):
     profile: str
     note: str
 
-    def scene(self, case: Case, *, others: bool = False) -> Scene:
+    def scene(self, case: Case, *, others: bool = False, file: bool = False) -> Scene:
         """Return a case with fresh endpoints, to be stepped through; with `others` there are three sides."""
 
     def unable(self, requirement: Requirement) -> str:

@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 
 Level = Literal["MUST", "SHOULD", "UNSPECIFIED"]
 Question = Literal["backends", "method"]  # what an implementation of settings is asked
-Answers = Literal[Question, "transfer"]  # "transfer": an implementation that moves bytes; see `conformance.implementation`
+Answers = Literal[
+    Question, "transfer"
+]  # "transfer": an implementation that moves bytes; see `conformance.implementation`
 MARK = "requirement"
 
-NEEDS = ("one-sided", "notify", "read", "memory", "file", "cancel", "deregister")  # what `conformance.transfer.abilities` finds
+NEEDS = (
+    "one-sided",
+    "notify",
+    "read",
+    "memory",
+    "file",
+    "cancel",
+    "deregister",
+)  # what `conformance.transfer.abilities` finds
 
 _ID = re.compile(r"(ENV|CFG|XFER)-\d{3}")
 _FIELDS = {"level", "sentence", "source", "since", "answers", "profiles", "needs"}
@@ -75,7 +85,11 @@ def parse(identity: str, fields: object, source: str) -> Requirement:
     if fields["level"] not in get_args(Level) or fields["answers"] not in get_args(Answers):
         raise RegistryFault(f"{source}: {identity} has an unknown level or answers")
     profiles, needs = fields.get("profiles", []), fields.get("needs", [])
-    if not isinstance(needs, list) or any(one not in NEEDS for one in needs) or (needs and fields["answers"] != "transfer"):
+    if (
+        not isinstance(needs, list)
+        or any(one not in NEEDS for one in needs)
+        or (needs and fields["answers"] != "transfer")
+    ):
         raise RegistryFault(f"{source}: {identity} needs what no transport can have: {needs}")
     texts = [fields["sentence"], fields["source"], fields["since"], *profiles]
     if not all(isinstance(text, str) and text.strip() for text in texts):

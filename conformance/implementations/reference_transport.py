@@ -256,7 +256,11 @@ def _checked(metadata: bytes) -> dict[str, str]:
         whole = int(metadata[:8], 16) == zlib.crc32(metadata[8:])
     except (ValueError, RecursionError) as error:
         raise TransferFailed("bad-metadata", f"no metadata: {error}") from None
-    if not whole or not isinstance(told, dict) or not all(isinstance(told.get(name), str) for name in ("agent", "token")):
+    if (
+        not whole
+        or not isinstance(told, dict)
+        or not all(isinstance(told.get(name), str) for name in ("agent", "token"))
+    ):
         raise TransferFailed("bad-metadata", "the metadata is damaged")
     found: dict[str, str] = told
     return found

@@ -41,9 +41,9 @@ class TransportUnderTest:
             self.crew, transport.traits, memory=named.memory, settings=dict(named.settings), patience_s=patience_s
         )
 
-    def scene(self, case: Case, *, others: bool = False) -> Scene:
+    def scene(self, case: Case, *, others: bool = False, file: bool = False) -> Scene:
         """Return the stage for one case; with `others` there is a third side."""
-        return Scene(self._stage, case, others=others)
+        return Scene(self._stage, case, others=others, file=file)
 
     def unable(self, requirement: Requirement) -> str:
         """Return why the transport is not asked about a requirement; empty if it is."""

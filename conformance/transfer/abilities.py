@@ -44,7 +44,16 @@ def why_not(word: str) -> str:
     return _WHY[word]
 
 
-def operation(traits: Traits, way: Way) -> Op:
-    """Return the operation that goes this way; a transport that knows one way only goes that."""
-    wanted = (Op.WRITE, Op.STORE, Op.READ, Op.FETCH) if way == "out" else (Op.READ, Op.FETCH, Op.WRITE, Op.STORE)
-    return next(op for op in wanted if op in traits.ops)
+def operation(traits: Traits, way: Way, *, file: bool = False) -> Op:
+    """Return the operation that goes this way, between memory and a `file` if that is asked for or all that there is.
+
+    A transport that knows one way only goes that.
+    """
+    memory, files = (
+        ((Op.WRITE, Op.READ), (Op.STORE, Op.FETCH)) if way == "out" else ((Op.READ, Op.WRITE), (Op.FETCH, Op.STORE))
+    )
+    return (
+        next(op for op in (*files, *memory) if op in traits.ops)
+        if file
+        else next(op for op in (*memory, *files) if op in traits.ops)
+    )

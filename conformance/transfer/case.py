@@ -27,8 +27,8 @@ class Case:
     """Rows of (offset at the source, offset at the destination, length), shape (N, 3) int64, and what is around them.
 
     `nbytes` are the sizes of the two regions, `starts` where they begin within a page.
-    `many` rows are shown as a number. `edit` is done to the peer's metadata: ("flip",
-    byte, bits), ("cut", bytes left, 0). `seed` is of the bytes moved.
+    `many` rows are shown as a number. `edit` is done to the peer's metadata, or to the file:
+    ("flip", byte, bits), ("cut", what is left, 0), ("be", number, 0). `seed` is of the bytes moved.
     """
 
     rows: NDArray[np.int64]
@@ -43,7 +43,9 @@ class Case:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields that are not as they are by default; `of_json` takes them back."""
-        told: dict[str, Any] = {"many": self.many} if self.many else {"rows": self.rows.tolist(), "nbytes": [*self.nbytes]}
+        told: dict[str, Any] = (
+            {"many": self.many} if self.many else {"rows": self.rows.tolist(), "nbytes": [*self.nbytes]}
+        )
         plain = {"way": self.way, "posts": self.posts, "starts": [*self.starts], "seed": self.seed}
         told |= {name: value for name, value in plain.items() if value != _DEFAULTS[name]}
         if self.tag != b"there":
@@ -68,27 +70,35 @@ def case(rows: Any, nbytes: tuple[int, int] | None = None, **more: Any) -> Case:
     return Case(table, (int(ends[0]), int(ends[1])) if nbytes is None else nbytes, **more)
 
 
-def scattered(count: int, length: int = 16, **more: Any) -> Case:
-    """Return `count` rows of `length` bytes in random order, with gaps, so that none can be merged."""
-    order = np.random.default_rng(count).permutation(count)
-    step = 2 * length
-    rows = np.column_stack((np.arange(count) * step, order * step, np.full(count, length)))
-    return case(rows, (count * step, count * step), many=count, **more)
+def apart(lengths: Any, **more: Any) -> Case:
+    """Return rows of these lengths in order, with gaps that are no stride and that nothing can merge over."""
+    sizes = np.asarray(lengths, np.int64)
+    number = np.arange(len(sizes))
+    gaps = (8 + 8 * (number % 2), 16 - 8 * (number % 2))
+    ends = [np.cumsum(sizes + gap) for gap in gaps]
+    rows = np.column_stack((*(end - sizes for end in ends), sizes))
+    return case(rows, (int(ends[0][-1]) + 8, int(ends[1][-1]) + 8), **more)
+
+
+def many(count: int, length: int = 16, **more: Any) -> Case:
+    """Return `count` rows of `length` bytes, apart; shown as a number."""
+    return apart(np.full(count, length), many=count, **more)
 
 
 def landed(rows: NDArray[np.int64], source: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what `before` has become when `rows` of `source` have arrived in it; of two rows the later wins."""
     after = before.copy()
-    if len(rows):
-        at, to = indices(rows[:, SOURCE], rows[:, LENGTH]), indices(rows[:, DESTINATION], rows[:, LENGTH])
-        after[to] = source[at]
+    for start, to, length in rows.tolist():
+        after[to : to + length] = source[start : start + length]
     return after
 
 
-def indices(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the offset of every byte of rows, shape (sum of lengths,)."""
-    ends = np.cumsum(lengths)
-    return np.repeat(starts - ends + lengths, lengths) + np.arange(int(ends[-1]))
+def reached(starts: NDArray[np.int64], lengths: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Return which of `size` bytes are in rows, shape (size,)."""
+    found = np.zeros(size, np.bool_)
+    for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+        found[start : start + length] = True
+    return found
 
 
 def of_json(told: object) -> Case:
@@ -105,11 +115,8 @@ def of_json(told: object) -> Case:
             more["edit"] = _edit(told["edit"])
         _check(told, more)
         if "many" in told:
-            return scattered(_number(told["many"], MAX_ROWS), **more)
-        rows = np.asarray(told["rows"], np.int64)
-        if rows.ndim != 2 or rows.shape[1] != 3 or len(rows) > MAX_ROWS or (rows < 0).any() or rows.max(initial=0) > MAX_BYTES:  # noqa: PLR2004  rows of three
-            raise ValueError("rows are lists of three numbers")
-        return case(rows, _pair(told["nbytes"], MAX_BYTES), **more)
+            return many(max(1, _number(told["many"], MAX_ROWS)), **more)
+        return case(_rows(told["rows"]), _pair(told["nbytes"], MAX_BYTES), **more)
     except (KeyError, TypeError, ValueError, OverflowError, binascii.Error) as error:
         raise BadInput("bad-case", f"not a case: {error}", _HINT) from None
 
@@ -122,6 +129,13 @@ def _check(told: Mapping[str, Any], more: Mapping[str, Any]) -> None:
         raise ValueError("way is out or in")
     _number(more.get("posts", 1), MAX_POSTS)
     _number(more.get("seed", 1), 1 << 32)
+
+
+def _rows(told: object) -> NDArray[np.int64]:
+    rows = np.asarray(told, np.int64)
+    if rows.shape[1:] != (3,) or len(rows) > MAX_ROWS or (rows < 0).any() or rows.max(initial=0) > MAX_BYTES:
+        raise ValueError("rows are lists of three numbers")
+    return rows
 
 
 def _number(value: object, most: int) -> int:

@@ -38,6 +38,24 @@ class Died(Exception):
     """A worker died, or hung beyond every deadline; all of them are new when the next case begins."""
 
 
+class Folder:
+    """Where workers' logs and the files of cases are; there once it is asked for."""
+
+    def __init__(self) -> None:
+        self._made: tempfile.TemporaryDirectory[str] | None = None
+
+    def path(self) -> Path:
+        """Return it."""
+        self._made = self._made or tempfile.TemporaryDirectory(prefix="kvgauge-conform-")
+        return Path(self._made.name)
+
+    def close(self) -> None:
+        """Remove it, with all that is in it."""
+        if self._made is not None:
+            self._made.cleanup()
+            self._made = None
+
+
 class Crew(Protocol):
     """Sides by role, which are there when they are first asked."""
 
@@ -56,7 +74,7 @@ class Together:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._folder = tempfile.TemporaryDirectory(prefix="kvgauge-conform-")
+        self._folder = Folder()
         self._sides: dict[str, Side] = {}
 
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
@@ -71,11 +89,11 @@ class Together:
     def close(self) -> None:
         """Remove the files."""
         self.renew()
-        self._folder.cleanup()
+        self._folder.close()
 
     def _side(self, role: str) -> Side:
         if role not in self._sides:
-            self._sides[role] = Side(lambda: self._transport, Path(self._folder.name))
+            self._sides[role] = Side(lambda: self._transport, self._folder.path())
         return self._sides[role]
 
 
@@ -85,14 +103,14 @@ class Apart:
     def __init__(self, transport: str, environment: Mapping[str, str], roles: int) -> None:
         self._transport, self._environment = transport, environment
         self._roles = ROLES[:roles]
-        self._folder = tempfile.TemporaryDirectory(prefix="kvgauge-conform-")
+        self._folder = Folder()
         self._group: Group | None = None
         self.started = 0  # groups of workers: a test of ours looks at it
 
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
         """Ask all at once; a worker that does not answer at all is ended some time after `patience_s`."""
         group = self._group or self._started()
-        asked = {
+        asked: dict[str, Any] = {
             role: ("do", {"verb": verb, "arguments": dict(arguments), "patience_s": patience_s})
             for role, (verb, arguments) in questions.items()
         }
@@ -117,10 +135,10 @@ class Apart:
         if self._group is not None:
             self._group.__exit__(None, None, None)
             self._group = None
-        self._folder.cleanup()
+        self._folder.close()
 
     def _started(self) -> Group:
-        folder = Path(self._folder.name)
+        folder = self._folder.path()
         cores = sorted(os.sched_getaffinity(0))
         specs = [
             WorkerSpec(
@@ -134,7 +152,7 @@ class Apart:
         ]
         group = Group(specs)
         try:
-            told = {"transport": self._transport, "folder": str(folder), "path": sys.path[-_KEEP_PATH:]}
+            told: dict[str, Any] = {"transport": self._transport, "folder": str(folder), "path": sys.path[-_KEEP_PATH:]}
             group.ask("begin", dict.fromkeys(self._roles, ("begin", told)), _START_S)
         except WorkerFailed as failed:
             group.kill()

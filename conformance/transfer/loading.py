@@ -67,5 +67,5 @@ def transport_named(name: str) -> Transport:
 
 def made(found: Any, name: str) -> Transport:
     """Return the transport itself."""
-    transport: Transport = found(name) if inspect.isclass(found) else found
+    transport: Transport = found(name) if isinstance(found, type) else found
     return transport

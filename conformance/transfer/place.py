@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conformance.transfer.case import DESTINATION, indices, landed
+from conformance.transfer.case import DESTINATION, LENGTH, landed, reached
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,10 +45,12 @@ class Place:
         self.region: Region = base if base.kind == "file" else Window(base, self.start, nbytes)
         self.address = self.base.address + self.start  # where row offset 0 is; in a file: an offset
         self.expected: NDArray[np.uint8] = np.empty(0, np.uint8)
-        self._seen: NDArray[np.uint8] = self.expected
+        self._seen = self.expected
+        self._named: NDArray[np.bool_] = np.empty(0, np.bool_)  # bytes that rows reach
 
     def paint(self, seed: int) -> None:
         """Write the bytes of `seed` everywhere, guards included."""
+        self._named = np.zeros(self.used, np.bool_)
         self._be(content(seed, self.used))
 
     def stage(self, rows: NDArray[np.int64], source: NDArray[np.uint8], seed: int) -> None:
@@ -57,11 +59,21 @@ class Place:
         inside = rows.copy()
         inside[:, DESTINATION] += self.start
         expected = landed(inside, source, before)
-        if len(rows):
-            reached = indices(inside[:, DESTINATION], inside[:, 2])
-            before[reached] = ~expected[reached]
+        self._named = reached(inside[:, DESTINATION], inside[:, LENGTH], self.used)
+        before[self._named] = ~expected[self._named]
         self._be(before)
         self.expected = expected
+
+    def wipe(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        """Invert these bytes, and expect that they become again what was painted."""
+        self._named = reached(starts + self.start, lengths, self.used)
+        self.base.write(0, np.where(self._named, ~self.expected, self.expected))
+
+    def zeros(self, starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> None:
+        """Expect that zeros arrive in these bytes, which hold others."""
+        self._named = reached(starts + self.start, lengths, self.used)
+        self._be(np.where(self._named, self.expected | 1, self.expected))
+        self.expected = np.where(self._named, 0, self.expected).astype(np.uint8)
 
     def damage(self) -> dict[str, Any] | None:
         """Return what is not as expected, None if every byte is."""
@@ -69,11 +81,10 @@ class Place:
         wrong = np.flatnonzero(found != self.expected)
         if not len(wrong):
             return None
-        at = int(wrong[0])
-        outside = int(np.count_nonzero((wrong < self.start) | (wrong >= self.start + self.nbytes)))
+        at, rows = int(wrong[0]), int(np.count_nonzero(self._named[wrong]))
         return {
-            "count": len(wrong),
-            "outside": outside,
+            "rows": rows,  # bytes that rows name
+            "beside": len(wrong) - rows,
             "first": at - self.start,
             "holds": int(found[at]),
             "expected": int(self.expected[at]),

@@ -14,7 +14,7 @@ import numpy as np
 
 from conformance.transfer.abilities import operation
 from conformance.transfer.case import DESTINATION, LENGTH, SOURCE
-from conformance.transfer.crew import Died, Refusal
+from conformance.transfer.crew import ROLES, Died, Refusal
 from conformance.transfer.place import GUARD, span
 from suite.transports.base import Op
 
@@ -42,11 +42,12 @@ class Stage:
 class Scene:
     """A case with its endpoints; a context manager that closes them, and has new workers made if that does not work."""
 
-    def __init__(self, stage: Stage, case: Case, *, others: bool = False) -> None:
+    def __init__(self, stage: Stage, case: Case, *, others: bool = False, file: bool = False) -> None:
         self.case, self._stage, self._traits = case, stage, stage.traits
-        self.op = operation(stage.traits, case.way)
+        self.op = operation(stage.traits, case.way, file=file)
         self.stored = self.op in {Op.STORE, Op.FETCH}
-        self.roles = ("initiator",) if self.stored else ("initiator", "target", *(["other"] if others else []))
+        pair = ROLES[:1] if self.stored else ROLES[:2]
+        self.roles = ROLES[: len(pair) + others]
         self._number = next(_numbers)
         self.addresses: dict[tuple[str, str], int] = {}
         self.metadata: dict[str, str] = {}
@@ -78,7 +79,7 @@ class Scene:
 
     # --- asking ---
 
-    def ask(self, role: str, verb: str, **arguments: Any) -> Any:
+    def ask(self, role: str, verb: str, /, **arguments: Any) -> Any:
         """Ask one side; raises `Refusal` for an error, `Died` if it is gone."""
         return self.ask_all({role: (verb, arguments)})[role]
 
@@ -103,13 +104,15 @@ class Scene:
                     self.connect(role, peer)
         return self
 
-    def lay(self) -> None:
-        """Lay out the places of the case."""
+    def lay(self, **file: Any) -> None:
+        """Lay out the places of the case; a third worker's is like the target's, or like the initiator's memory."""
         for index, (role, place) in enumerate((self.source(), self.destination())):
-            self.lay_one(role, place, self.case.nbytes[index], self.case.starts[index])
-        for role in self.roles[2:]:
-            index = 1 if self.source()[0] == "initiator" else 0
-            self.lay_one(role, "main", self.case.nbytes[index], self.case.starts[index])
+            self.lay_one(
+                role, place, self.case.nbytes[index], self.case.starts[index], **(file if place == "file" else {})
+            )
+        if not self.stored:
+            for role in self.roles[2:]:
+                self.lay_one(role, "main", max(self.case.nbytes), max(self.case.starts))
 
     def lay_one(self, role: str, place: str, nbytes: int, start: int = 0, **file: Any) -> None:
         """Lay out one place."""
@@ -118,8 +121,8 @@ class Scene:
         kind = "file" if place == "file" else self._stage.memory
         self.addresses[role, place] = self.ask(role, "lay", place=place, kind=kind, nbytes=nbytes, start=start, **file)
 
-    def open(self, role: str, agent: str = "", at: str = "", *places: str) -> None:
-        """Open a role's endpoint and register its places."""
+    def open(self, role: str, agent: str = "", at: str = "", places: tuple[str, ...] = ()) -> None:
+        """Open a role's endpoint and register its places: its own ones, or those named."""
         part = "initiator" if role == "initiator" else "target"
         self.ask(role, "open", agent=agent or self.agent(role), role=part, settings=self._stage.settings, at=at)
         for place in places or [place for who, place in self.addresses if who == role and place in {"main", "file"}]:
@@ -135,30 +138,83 @@ class Scene:
         seed = seed or self.case.seed
         table = self.case.rows if rows is None else rows
         (role, place), (to, other) = self.source(peer), self.destination(peer)
-        start, nbytes = self.case.starts[0], self.case.nbytes[0]
-        told = {"start": GUARD + start, "used": span(nbytes, start), "seed": seed}
         self.ask(role, "paint", place=place, seed=seed)
-        self.ask(to, "stage", place=other, seed=_PAINT + seed, rows=table.tolist(), source=told)
+        self.ask(to, "stage", place=other, seed=_PAINT + seed, rows=table.tolist(), source=self.painted(seed))
 
-    def prepare(self, name: str = "t", *, peer: str = "target", rows: NDArray[np.int64] | None = None, tag: bytes | None = None, agent: str = "") -> None:
+    def prepare(
+        self,
+        name: str = "t",
+        *,
+        peer: str = "target",
+        rows: NDArray[np.int64] | None = None,
+        tag: bytes | None = None,
+        agent: str = "",
+    ) -> None:
         """Prepare a transfer of the case's rows, or of others, at the initiator, and at the target if it takes part."""
         arguments = self.arguments(peer=peer, rows=rows, tag=tag, agent=agent)
         if self._traits.two_sided:
             told = {**arguments, "peer": self.agent("initiator")}
-            self.ask_all({"initiator": ("prepare", {"name": name, **arguments}), peer: ("prepare", {"name": name, **told})})
+            self.ask_all(
+                {"initiator": ("prepare", {"name": name, **arguments}), peer: ("prepare", {"name": name, **told})}
+            )
         else:
             self.ask("initiator", "prepare", name=name, **arguments)
 
-    def arguments(self, *, peer: str = "target", rows: NDArray[np.int64] | None = None, tag: bytes | None = None, agent: str = "") -> dict[str, Any]:
+    def prepare_back(self, name: str) -> None:
+        """Wipe the source, and prepare to read it back from where it was written."""
+        (role, place), told = self.source(), self.arguments(tag=b"")
+        self.ask(role, "wipe", place=place, rows=self.case.rows[:, [SOURCE, LENGTH]].tolist())
+        told |= {"op": (Op.FETCH if self.stored else Op.READ).value, "rows": told["rows"][::-1]}
+        self.ask("initiator", "prepare", name=name, **told)
+
+    def painted(self, seed: int) -> dict[str, int]:
+        """Return what `Side.stage` must know of the source when it is painted with `seed`."""
+        return {
+            "start": GUARD + self.case.starts[0],
+            "used": span(self.case.nbytes[0], self.case.starts[0]),
+            "seed": seed,
+        }
+
+    def between(self, role: str, peer: str, rows: NDArray[np.int64] | None = None, to: str = "main") -> list[Any]:
+        """Return the rows of a WRITE, or a STORE, from a role's main place to its peer's, or to another."""
+        return self._addressed(self.case.rows if rows is None else rows, (role, "main"), (peer, to))
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Return the kinds of memory that the transport names."""
+        return frozenset(kind for pair in self._traits.memory for kind in pair)
+
+    @property
+    def local(self) -> int:
+        """Return the column of the rows that is the initiator's memory."""
+        return SOURCE if self.op in {Op.WRITE, Op.STORE} else DESTINATION
+
+    @property
+    def remote(self) -> int:
+        """Return the column of the other side."""
+        return DESTINATION - self.local
+
+    def arguments(
+        self, *, peer: str = "target", rows: NDArray[np.int64] | None = None, tag: bytes | None = None, agent: str = ""
+    ) -> dict[str, Any]:
         """Return what `Side.prepare` is given for a transfer between the initiator and a peer."""
         table = self.case.rows if rows is None else rows
-        sides = [
-            np.column_stack((table[:, column] + self.addresses[where], table[:, LENGTH], np.zeros(len(table), np.int64))).tolist()
-            for where, column in ((self.source(peer), SOURCE), (self.destination(peer), DESTINATION))
-        ]
+        sides = self._addressed(table, self.source(peer), self.destination(peer))
         wanted = self.case.tag if tag is None else tag
         told = base64.b64encode(wanted if self.notifies else b"").decode()
-        return {"op": self.op.value, "rows": sides, "peer": None if self.stored else agent or self.agent(peer), "tag": told}
+        return {
+            "op": self.op.value,
+            "rows": sides,
+            "peer": None if self.stored else agent or self.agent(peer),
+            "tag": told,
+        }
+
+    def _addressed(self, rows: NDArray[np.int64], source: tuple[str, str], destination: tuple[str, str]) -> list[Any]:
+        nothing = np.zeros(len(rows), np.int64)
+        return [
+            np.column_stack((rows[:, column] + self.addresses[where], rows[:, LENGTH], nothing)).tolist()
+            for where, column in ((source, SOURCE), (destination, DESTINATION))
+        ]
 
     @property
     def notifies(self) -> bool:
@@ -171,12 +227,52 @@ class Scene:
         if count < 0:
             count = len(wanted) if self.notifies and self.case.tag else 0
         (to, place), two_sided = self.destination(peer), self._traits.two_sided
-        mine = {"names": [*wanted], "post": True, "rest": rest, "look": place if look and to == "initiator" else ""}
+        linger = max(rest, REST) if count else rest  # who is notified may need its peer to be driven on
+        mine = {"names": [*wanted], "post": True, "rest": linger, "look": place if look and to == "initiator" else ""}
         questions: dict[str, tuple[str, dict[str, Any]]] = {"initiator": ("drive", mine)}
         if not self.stored:
             theirs = {"names": [*wanted] if two_sided else [], "post": two_sided, "count": count, "rest": rest}
             questions[peer] = ("drive", {**theirs, "look": place if look and to == peer else ""})
         return Moved(self.ask_all(questions), peer, place if look else "", to)
+
+    def repeat(self, times: int) -> None:
+        """Make the case's transfer anew so many times; the target takes part, or takes its notifications."""
+        fresh = self.arguments()
+        questions: dict[str, tuple[str, dict[str, Any]]] = {"initiator": ("repeat", {"times": times, "fresh": fresh})}
+        if self._traits.two_sided:
+            questions["target"] = ("repeat", {"times": times, "fresh": {**fresh, "peer": self.agent("initiator")}})
+        elif not self.stored:
+            questions["target"] = ("drive", {"count": times if self.notifies else 0, "rest": 1})
+        self.ask_all(questions)
+
+    def reopen(self, times: int) -> None:
+        """Open and close endpoints of the initiator beside its own."""
+        agent = f"{self.agent('again')}-{times}"
+        self.ask("initiator", "reopen", times=times, agent=agent, place="main", settings=self._stage.settings)
+
+    def alone(self, *names: str) -> Moved:
+        """Post and drive at the initiator while its target is asked nothing."""
+        mine = {"names": [*(names or ("t",))], "post": True}
+        return Moved(self.ask_all({"initiator": ("drive", mine)}), "target", "", "initiator")
+
+    def expect_zeros(self) -> None:
+        """Expect zeros in the destination, as from a hole in the source."""
+        role, place = self.destination()
+        self.ask(role, "zeros", place=place, rows=self.case.rows[:, [DESTINATION, LENGTH]].tolist())
+
+    def notify(self, role: str, peer: str, tag: bytes) -> None:
+        """Send a notification that belongs to no transfer."""
+        self.ask(role, "notify", peer=self.agent(peer), tag=self.coded(tag))
+
+    def wait(self, role: str, *, count: int = 0, rest: int = 0, helper: str = "initiator") -> Moved:
+        """Have a role drive until `count` notifications are there and for `rest` turns more, while a helper drives, too."""
+        questions = {role: ("drive", {"count": count, "rest": rest}), helper: ("drive", {"rest": max(rest, 1)})}
+        return Moved(self.ask_all({one: questions[one] for one in dict.fromkeys((helper, role))}), role, "", role)
+
+    @staticmethod
+    def coded(tag: bytes) -> str:
+        """Return a tag as sides are told it."""
+        return base64.b64encode(tag).decode()
 
     def damage(self, peer: str = "target") -> dict[str, Any] | None:
         """Compare every byte of the destination."""
@@ -208,7 +304,9 @@ class Scene:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         try:
             if self._clean and not (kind and issubclass(kind, Died)):
                 self.ask_all(dict.fromkeys(self.roles, ("close", {})))
@@ -224,5 +322,4 @@ class Moved:
     def __init__(self, told: dict[str, Any], peer: str, looked: str, to: str) -> None:
         self.late = [role for role, answer in told.items() if answer["late"]]
         self.arrived = [(who, base64.b64decode(tag)) for who, tag in told[peer]["arrived"]] if peer in told else []
-        self.back = [(who, base64.b64decode(tag)) for who, tag in told["initiator"]["arrived"]]
         self.damage: dict[str, Any] | None = told[to].get("damage") if looked else None

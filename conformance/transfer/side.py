@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     Rows = Sequence[Sequence[int]]
     Waiting = Generator[bool, None, dict[str, Any]]  # yields whether it may rest
 
+_POLLS = 64  # before others have a turn
 _KEPT = ("host", "cuda")  # memory that is used again for the next case
 
 
@@ -54,6 +55,11 @@ class Side:
         self._places[place] = Place(self._base(place, kind, span(nbytes, start), **file), nbytes, start)
         return self._places[place].address
 
+    def zeros(self, place: str, rows: Rows) -> None:
+        """Expect zeros in rows of (offset, length)."""
+        table = np.asarray(rows, np.int64).reshape(-1, 2)
+        self._places[place].zeros(table[:, 0], table[:, 1])
+
     def paint(self, place: str, seed: int) -> None:
         """Write the bytes of `seed` all over a place."""
         self._places[place].paint(seed)
@@ -63,6 +69,11 @@ class Side:
         table = np.asarray(rows, np.int64).reshape(-1, 3).copy()
         table[:, SOURCE] += source["start"]
         self._places[place].stage(table, content(source["seed"], source["used"]), seed)
+
+    def wipe(self, place: str, rows: Rows) -> None:
+        """Invert rows of (offset, length), and expect that they become again what was painted."""
+        table = np.asarray(rows, np.int64).reshape(-1, 2)
+        self._places[place].wipe(table[:, 0], table[:, 1])
 
     def damage(self, place: str) -> dict[str, Any] | None:
         """Return what is not as expected in a place."""
@@ -76,10 +87,17 @@ class Side:
         """Return how many bytes have changed since then."""
         return self._places[place].changed()
 
-    def truncate(self, place: str, nbytes: int) -> None:
-        """Cut the file of a place."""
+    def truncate(self, place: str, nbytes: int, *, hole: bool = False) -> None:
+        """Cut the file of a place; with `hole` it gets its size back."""
         base: Any = self._places[place].base
         os.truncate(base.path, nbytes)
+        if hole:
+            os.truncate(base.path, base.nbytes)
+
+    def masquerade(self, place: str, kind: str) -> None:
+        """Call the memory of a place another kind than it is: it can be refused, and must not be touched."""
+        region: Any = self._places[place].region
+        region.kind = kind
 
     # --- endpoints ---
 
@@ -122,7 +140,7 @@ class Side:
 
     # --- transfers ---
 
-    def prepare(self, name: str, op: str, rows: tuple[Rows, Rows], peer: str | None, tag: str, at: str = "") -> int:
+    def prepare(self, name: str, *, op: str, rows: tuple[Rows, Rows], peer: str | None, tag: str, at: str = "") -> int:
         """Prepare rows of (address, length, device) of source and destination; return how many descriptors are posted."""
         source, destination = (np.ascontiguousarray(side, np.uint64).reshape(-1, 3) for side in rows)
         total = int(source[:, 1].sum())
@@ -136,7 +154,8 @@ class Side:
 
     def poll(self, name: str) -> str:
         """Ask once."""
-        return self._timed(self._transfers[name].poll).name
+        state: State = self._timed(self._transfers[name].poll)
+        return state.name
 
     def cancel(self, name: str) -> str:
         """Cancel."""
@@ -171,39 +190,40 @@ class Side:
         pending = list(names)
         told: dict[str, Any] = {"done": [], "arrived": [], "late": False}
         try:
-            while pending or len(told["arrived"]) < count:
-                self._turn(pending, told, at)
-                if pending or len(told["arrived"]) < count:
-                    yield False
+            while True:
+                self._poll(pending, told)
+                if not pending and len(told["arrived"]) >= count:
+                    break  # before anything else is called: a byte that is late must be seen to be
+                self._progress(told, at)
+                if not pending and len(told["arrived"]) >= count:
+                    break
+                yield False
             if look:
                 told["damage"] = self._places[look].damage()
             for _ in range(rest):
                 yield True
-                self._turn([], told, at)
+                self._progress(told, at)
         except Late:
             told["late"] = True
         return told
 
-    def repeat(self, times: int, name: str, names: int, at: str = "", *, count: int = 0, fresh: Mapping[str, Any]) -> Waiting:
-        """Prepare, post, finish and release one transfer after the other; or receive `count` notifications of them."""
-        arrived = 0
-        for number in range(times):
-            if names:
-                self.prepare(name, at=at, **fresh)
-                transfer = self._transfers.pop(name)
-                state = transfer.post()
-                while state is not State.DONE:
-                    arrived += len(self._endpoints[at].progress())
+    def repeat(self, times: int, fresh: Mapping[str, Any], at: str = "") -> Waiting:
+        """Prepare, post, finish and release one transfer after the other; return what was notified meanwhile."""
+        told: dict[str, Any] = {"done": [], "arrived": [], "late": False}
+        polls = 0
+        for _ in range(times):
+            self.prepare("", at=at, **fresh)
+            transfer = self._transfers.pop("")
+            state = transfer.post()
+            while state is not State.DONE:
+                state, polls = transfer.poll(), polls + 1
+                self._progress(told, at)
+                if polls % _POLLS == 0:
                     yield False
-                    state = transfer.poll()
-                transfer.finish()
-                transfer.release()
-            while not names and arrived <= number and count:
-                arrived += len(self._endpoints[at].progress())
-                yield False
-            if number % 16 == 0:
-                yield False
-        return {"arrived": arrived}
+            transfer.finish()
+            transfer.release()
+            self._progress(told, at)
+        return {"arrived": len(told["arrived"])}
 
     def reopen(self, times: int, agent: str, place: str, settings: Mapping[str, str]) -> None:
         """Open and close endpoints, each with a region registered."""
@@ -219,12 +239,14 @@ class Side:
 
     # --- inside ---
 
-    def _turn(self, pending: list[str], told: dict[str, Any], at: str) -> None:
+    def _poll(self, pending: list[str], told: dict[str, Any]) -> None:
         for name in list(pending):
             if self._timed(self._transfers[name].poll) is State.DONE:
                 self._transfers[name].finish()
                 pending.remove(name)
                 told["done"].append(name)
+
+    def _progress(self, told: dict[str, Any], at: str) -> None:
         if at in self._endpoints:  # what is closed is asked nothing
             told["arrived"] += [[peer, base64.b64encode(tag).decode()] for peer, tag in self._endpoints[at].progress()]
 
@@ -235,18 +257,24 @@ class Side:
         finally:
             self._slowest_s = max(self._slowest_s, time.monotonic() - start)
 
-    def _base(self, place: str, kind: str, nbytes: int, *, path: str = "", device: int = 0, create: bool = True) -> Region:
+    def _base(self, place: str, kind: str, nbytes: int, *, device: int = 0, **file: Any) -> Region:
         if kind not in _KEPT:
-            from suite.memory.file import FileRegion
-
-            file = FileRegion(self._folder / path, nbytes, direct=False, create=create)
-            self._files.append(file)
-            return file
+            return self._file(nbytes, **file)
         kept = self._kept.get((place, kind))
         if kept is None or kept.nbytes < nbytes:
             size = 1 << max(16, (nbytes - 1).bit_length())
             self._kept[place, kind] = kept = HostRegion(size, "4k") if kind == "host" else _cuda(size, device)
         return kept
+
+    def _file(self, nbytes: int, *, path: str, create: bool = True, read_only: bool = False) -> Region:
+        from suite.memory.file import FileRegion
+
+        file = FileRegion(self._folder / path, nbytes, direct=False, create=create)
+        self._files.append(file)
+        if read_only:  # content is still painted through the other descriptor
+            os.close(file.device)
+            file.device = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
+        return file
 
 
 def _cuda(nbytes: int, device: int) -> Region:

@@ -1,0 +1,92 @@
+"""The properties of transfers are themselves tested: each faulty transport breaks exactly what it is said to break."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from conformance.record import FILE, by_requirement, read_cases
+from conformance.requirement import registry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+HERE = Path(__file__).parent
+sys.path.append(str(HERE))
+from transfer_mutants import BREAKS  # noqa: E402  a plain module, as a user's would be
+
+REFERENCE = "reference:memory"
+WORST = (  # one for each subject, tried on what it breaks alone
+    "NotifiesFirst", "SpillsIntoTheGuard", "SortsTheDestination", "NotifiesTwice", "ChecksNoRemoteMemory",
+    "HasNoChecksum", "MovesOnce", "WritesAfterRelease", "LeaksDescriptors", "FetchesAllButTheLast",
+)  # fmt: skip
+
+
+def check(arguments: Iterable[str]) -> dict[str, set[str]]:
+    """Return what each breaks; `NAME=XFER-001` tries that one only."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    command = [sys.executable, str(HERE / "transfer_check.py"), *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stderr
+    return {name: set(broken) for name, broken in json.loads(done.stdout).items()}
+
+
+def test_some_faults_are_found() -> None:
+    """The deep test tries all of them, on everything."""
+    found = check(f"{name}={','.join(sorted(BREAKS[name]))}" for name in WORST)
+    assert found == {name: BREAKS[name] for name in WORST}
+
+
+def test_every_sentence_about_transfers_is_broken_by_a_fault() -> None:
+    sentences = {one.id for one in registry().values() if one.answers == "transfer" and one.level != "UNSPECIFIED"}
+    assert sentences == set().union(*BREAKS.values())
+
+
+@pytest.mark.deep
+def test_every_fault_breaks_exactly_its_requirements() -> None:
+    names = [REFERENCE, *BREAKS]
+    with ThreadPoolExecutor(2) as two:
+        found = {name: broken for each in two.map(check, (names[::2], names[1::2])) for name, broken in each.items()}
+    assert found == {REFERENCE: set(), **BREAKS}
+
+
+@pytest.mark.deep
+def test_the_reference_passes_twenty_seeds(tmp_path: Path) -> None:
+    """Through pytest, as a user runs it; the rows that no seed changes are tried in the first only."""
+
+    def run(seed: int) -> set[str]:
+        out = tmp_path / str(seed)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--pyargs",
+            "conformance",
+            "-q",
+            "--tb=short",
+            "-p",
+            "no:cacheprovider",
+        ]
+        command += [
+            "-p",
+            "no:benchmark",
+            "--kv-implementation",
+            REFERENCE,
+            f"--hypothesis-seed={seed}",
+            "--kv-out",
+            str(out),
+        ]
+        command += ["-k", "not 100000 and not 20,000 and not 1000"] if seed else []
+        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=900, check=False)
+        found = by_requirement(read_cases(out / FILE))
+        return {identity for (identity, _), (verdict, _) in found.items() if verdict.value not in {"pass", "info"}}
+
+    with ThreadPoolExecutor(2) as two:
+        assert list(two.map(run, range(20))) == [set()] * 20
