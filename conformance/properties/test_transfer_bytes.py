@@ -250,7 +250,7 @@ def test_both_directions_at_once(implementation: MovesBytes, case: Case) -> None
         one.ask_all(
             {role: ("prepare", {"name": "t", **each}) for role, each in (("initiator", told), ("target", back))}
         )
-        driven = one.ask_all(dict.fromkeys(seeds, ("drive", {"names": ["t"], "post": True, "rest": SETTLE})))
+        driven = one.drive({role: {"names": ["t"], "post": True, "rest": SETTLE} for role in seeds})
         if any(answer["late"] for answer in driven.values()):
             broken(crossed, "no end while the peer wrote as well")
         for role in seeds:

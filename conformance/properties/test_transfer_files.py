@@ -112,7 +112,7 @@ def test_two_writers(implementation: MovesBytes, case: Case) -> None:
             told = one.arguments(rows=case.rows[number::2])
             told["rows"] = one.between(role, role, case.rows[number::2], to="file")
             one.ask(role, "prepare", name="t", **told)
-        drive = ("drive", {"names": ["t"], "post": True, "rest": SETTLE})
-        if any(answer["late"] for answer in one.ask_all({"initiator": drive, "target": drive}).values()):
+        drive = {"names": ["t"], "post": True, "rest": SETTLE}
+        if any(answer["late"] for answer in one.drive({"initiator": drive, "target": drive}).values()):
             broken(case, "no end with two writers")
         in_place(case, one.damage(), "of two writers, ")

@@ -210,12 +210,8 @@ def test_two_initiators(implementation: MovesBytes, case: Case) -> None:
             told = one.arguments(rows=rows)
             told["rows"] = one.between(role, "target", rows)
             one.ask(role, "prepare", name="t", **told)
-        driven = one.ask_all(
-            {
-                role: ("drive", {"names": ["t"] if role != "target" else [], "post": True, "rest": 8})
-                for role in one.roles
-            }
-        )
+        posts = {"names": ["t"], "post": True}
+        driven = one.drive({"initiator": posts, "other": posts, "target": {}})
         if any(answer["late"] for answer in driven.values()):
             broken(case, "no end with two initiators")
         in_place(case, one.damage(), "of two initiators, ")

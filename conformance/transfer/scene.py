@@ -221,19 +221,27 @@ class Scene:
         """Tell whether a transfer can have a tag."""
         return self._traits.notifies and not self.stored
 
+    def drive(self, sides: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        """Have several sides drive at once, each until all of them have what they wait for; see `Side.drive`."""
+        number = next(_numbers)
+        own = {role: f"drive-{number}-{role}" for role in sides}
+        others = {role: [name for who, name in own.items() if who != role] for role in sides}
+        return self.ask_all(
+            {role: ("drive", {**wanted, "tells": own[role], "until": others[role]}) for role, wanted in sides.items()}
+        )
+
     def move(self, *names: str, count: int = -1, look: bool = False, rest: int = 0, peer: str = "target") -> Moved:
         """Post transfers and drive both sides until they are done and notified; `look` compares the bytes right then."""
         wanted = names or ("t",)
         if count < 0:
             count = len(wanted) if self.notifies and self.case.tag else 0
         (to, place), two_sided = self.destination(peer), self._traits.two_sided
-        linger = max(rest, REST) if count else rest  # who is notified may need its peer to be driven on
-        mine = {"names": [*wanted], "post": True, "rest": linger, "look": place if look and to == "initiator" else ""}
-        questions: dict[str, tuple[str, dict[str, Any]]] = {"initiator": ("drive", mine)}
+        mine = {"names": [*wanted], "post": True, "rest": rest, "look": place if look and to == "initiator" else ""}
+        questions = {"initiator": mine}
         if not self.stored:
             theirs = {"names": [*wanted] if two_sided else [], "post": two_sided, "count": count, "rest": rest}
-            questions[peer] = ("drive", {**theirs, "look": place if look and to == peer else ""})
-        return Moved(self.ask_all(questions), peer, place if look else "", to)
+            questions[peer] = {**theirs, "look": place if look and to == peer else ""}
+        return Moved(self.drive(questions), peer, place if look else "", to)
 
     def repeat(self, times: int) -> None:
         """Make the case's transfer anew so many times; the target takes part, or takes its notifications."""
@@ -242,7 +250,9 @@ class Scene:
         if self._traits.two_sided:
             questions["target"] = ("repeat", {"times": times, "fresh": {**fresh, "peer": self.agent("initiator")}})
         elif not self.stored:
-            questions["target"] = ("drive", {"count": times if self.notifies else 0, "rest": 1})
+            over = f"over-{next(_numbers)}"
+            questions["initiator"][1]["tells"] = over
+            questions["target"] = ("drive", {"count": times if self.notifies else 0, "until": [over]})
         self.ask_all(questions)
 
     def reopen(self, times: int) -> None:
@@ -266,8 +276,7 @@ class Scene:
 
     def wait(self, role: str, *, count: int = 0, rest: int = 0, helper: str = "initiator") -> Moved:
         """Have a role drive until `count` notifications are there and for `rest` turns more, while a helper drives, too."""
-        questions = {role: ("drive", {"count": count, "rest": rest}), helper: ("drive", {"rest": max(rest, 1)})}
-        return Moved(self.ask_all({one: questions[one] for one in dict.fromkeys((helper, role))}), role, "", role)
+        return Moved(self.drive({helper: {}, role: {"count": count, "rest": rest}}), role, "", role)
 
     @staticmethod
     def coded(tag: bytes) -> str:
@@ -291,7 +300,7 @@ class Scene:
         (role, place), (to, other) = self.source(), self.destination()
         self.ask(to, "mark", place=other)
         self.ask(role, "paint", place=place, seed=self.case.seed + 7)
-        self.ask_all({one: ("drive", {"rest": turns}) for one in self.roles})
+        self.drive({one: {"rest": turns} for one in self.roles})
         changed: int = self.ask(to, "changed", place=other)
         return changed
 

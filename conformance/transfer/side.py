@@ -178,51 +178,48 @@ class Side:
         look: str = "",
         rest: int = 0,
         post: bool = False,
+        tells: str = "",
+        until: Sequence[str] = (),
         at: str = "",
     ) -> Waiting:
-        """Drive on until the transfers are done and `count` notifications are there, then for `rest` turns more.
+        """Drive on until the transfers are done and `count` notifications are there, with `post` posting them first.
 
-        With `look` that place is compared at once when they are. With `post` the transfers
-        are posted first.
+        With `look` that place is compared at once when they are. Then `tells` is made known to
+        the other sides, which may still need this one, and it goes on until all of `until` is
+        known, and for `rest` turns more.
         """
-        if post:
-            self.post(names)
-        pending = list(names)
-        told: dict[str, Any] = {"done": [], "arrived": [], "late": False}
+        told: dict[str, Any] = {"arrived": [], "late": False}
         try:
-            while True:
-                self._poll(pending, told)
-                if not pending and len(told["arrived"]) >= count:
-                    break  # before anything else is called: a byte that is late must be seen to be
-                self._progress(told, at)
-                if not pending and len(told["arrived"]) >= count:
-                    break
-                yield False
+            yield from self._finish(list(names), told, count, post=post, at=at)
             if look:
                 told["damage"] = self._places[look].damage()
-            for _ in range(rest):
-                yield True
-                self._progress(told, at)
         except Late:
             told["late"] = True
+            return told
+        finally:
+            self._tell(tells)
+        yield from self._linger(told, at, rest, until)
         return told
 
-    def repeat(self, times: int, fresh: Mapping[str, Any], at: str = "") -> Waiting:
+    def repeat(self, times: int, fresh: Mapping[str, Any], tells: str = "", at: str = "") -> Waiting:
         """Prepare, post, finish and release one transfer after the other; return what was notified meanwhile."""
-        told: dict[str, Any] = {"done": [], "arrived": [], "late": False}
+        told: dict[str, Any] = {"arrived": []}
         polls = 0
-        for _ in range(times):
-            self.prepare("", at=at, **fresh)
-            transfer = self._transfers.pop("")
-            state = transfer.post()
-            while state is not State.DONE:
-                state, polls = transfer.poll(), polls + 1
+        try:
+            for _ in range(times):
+                self.prepare("", at=at, **fresh)
+                transfer = self._transfers.pop("")
+                state = transfer.post()
+                while state is not State.DONE:
+                    state, polls = transfer.poll(), polls + 1
+                    self._progress(told, at)
+                    if polls % _POLLS == 0:
+                        yield False
+                transfer.finish()
+                transfer.release()
                 self._progress(told, at)
-                if polls % _POLLS == 0:
-                    yield False
-            transfer.finish()
-            transfer.release()
-            self._progress(told, at)
+        finally:
+            self._tell(tells)
         return {"arrived": len(told["arrived"])}
 
     def reopen(self, times: int, agent: str, place: str, settings: Mapping[str, str]) -> None:
@@ -239,12 +236,37 @@ class Side:
 
     # --- inside ---
 
-    def _poll(self, pending: list[str], told: dict[str, Any]) -> None:
-        for name in list(pending):
-            if self._timed(self._transfers[name].poll) is State.DONE:
-                self._transfers[name].finish()
-                pending.remove(name)
-                told["done"].append(name)
+    def _finish(
+        self, pending: list[str], told: dict[str, Any], count: int, *, post: bool, at: str
+    ) -> Generator[bool, None, None]:
+        if post:
+            self.post(pending)
+        while True:
+            for name in list(pending):
+                if self._timed(self._transfers[name].poll) is State.DONE:
+                    self._transfers[name].finish()
+                    pending.remove(name)
+            if not pending and len(told["arrived"]) >= count:
+                return  # before anything else is called: a byte that is late must be seen to be
+            self._progress(told, at)
+            if not pending and len(told["arrived"]) >= count:
+                return
+            yield False
+
+    def _linger(self, told: dict[str, Any], at: str, rest: int, until: Sequence[str]) -> Generator[bool, None, None]:
+        try:
+            while not all((self._folder / name).exists() for name in until):
+                self._progress(told, at)
+                yield False
+            for _ in range(rest):
+                yield True
+                self._progress(told, at)
+        except Late:
+            return  # it was done itself: whom it waited for is late
+
+    def _tell(self, name: str) -> None:
+        if name:
+            (self._folder / name).touch()
 
     def _progress(self, told: dict[str, Any], at: str) -> None:
         if at in self._endpoints:  # what is closed is asked nothing
