@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conformance.properties import transfer_strategies as strategies
 from conformance.properties.given import given_case
-from conformance.properties.moving import broken, in_place, moved, not_done, scene
+from conformance.properties.moving import SETTLE, broken, in_place, moved, not_done, scene
 from conformance.requirement import requirement
 from conformance.transfer.case import Case, apart
 from conformance.transfer.crew import Died, Refusal
@@ -210,7 +210,7 @@ def test_two_initiators(implementation: MovesBytes, case: Case) -> None:
             told = one.arguments(rows=rows)
             told["rows"] = one.between(role, "target", rows)
             one.ask(role, "prepare", name="t", **told)
-        posts = {"names": ["t"], "post": True}
+        posts = {"names": ["t"], "post": True, "rest": SETTLE}
         driven = one.drive({"initiator": posts, "other": posts, "target": {}})
         if any(answer["late"] for answer in driven.values()):
             broken(case, "no end with two initiators")
