@@ -67,12 +67,12 @@ def test_unregistered_local_memory(implementation: MovesBytes, case: Case) -> No
     "case", [case([[0, 0, 64]], (4096, 64)), case([[0, 0, 64]], (64, 4096), way="in")], ids=["out", "in"]
 )
 def test_beyond_the_end(implementation: MovesBytes, case: Case) -> None:
-    """By one byte at the remote side, where its guard is; the local side has room."""
+    """By a word at the remote side, where its guard is; the local side has room."""
     with scene(implementation, case) as one:
         if case.nbytes[one.remote] > int(case.lengths[0]):
             pytest.skip("it goes one way only")
-        rows = case.rows + np.array([0, 0, 1])
-        _is_refused(one, case, "the row ends a byte beyond the region", rows, one.destination())
+        rows = case.rows + np.array([0, 0, 8])
+        _is_refused(one, case, "the row ends 8 bytes beyond the region", rows, one.destination())
 
 
 @requirement("XFER-204")

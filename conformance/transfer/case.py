@@ -123,6 +123,9 @@ def of_json(told: object) -> Case:
 
 def _check(told: Mapping[str, Any], more: Mapping[str, Any]) -> None:
     strange = set(told) - {"rows", "nbytes", "many", "way", "posts", "starts", "seed", "tag", "edit"}
+    lacking = [] if "many" in told else sorted({"rows", "nbytes"} - set(told))
+    if lacking:
+        raise ValueError(f"{lacking[0]} is missing")
     if strange:
         raise ValueError(f"no field {min(map(str, strange))[:40]!r}")
     if more.get("way", "out") not in {"out", "in"}:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from suite.transports.base import Traits
 
 REST = 24  # turns to wait for what must not come; a worker rests half a millisecond in each
+_ALONE_S = 2.0  # for a transfer whose target does nothing: where that works it takes milliseconds
 _PAINT = 0x5EED_0000
 _numbers = itertools.count(1)  # of scenes in this process: names of agents and files are used once
 
@@ -83,9 +84,11 @@ class Scene:
         """Ask one side; raises `Refusal` for an error, `Died` if it is gone."""
         return self.ask_all({role: (verb, arguments)})[role]
 
-    def ask_all(self, questions: dict[str, tuple[str, dict[str, Any]]]) -> dict[str, Any]:
-        """Ask several at once; raises for the first that refuses."""
-        answers = self._stage.crew.ask(questions, self._stage.patience_s)
+    def ask_all(
+        self, questions: dict[str, tuple[str, dict[str, Any]]], patience_s: float | None = None
+    ) -> dict[str, Any]:
+        """Ask several at once, by default with the patience of the implementation; raises for the first that refuses."""
+        answers = self._stage.crew.ask(questions, patience_s or self._stage.patience_s)
         for role, answer in answers.items():
             if "refused" in answer:
                 raise Refusal(role, questions[role][0], answer)
@@ -263,20 +266,24 @@ class Scene:
     def alone(self, *names: str) -> Moved:
         """Post and drive at the initiator while its target is asked nothing."""
         mine = {"names": [*(names or ("t",))], "post": True}
-        return Moved(self.ask_all({"initiator": ("drive", mine)}), "target", "", "initiator")
+        return Moved(self.ask_all({"initiator": ("drive", mine)}, _ALONE_S), "target", "", "initiator")
 
     def expect_zeros(self) -> None:
         """Expect zeros in the destination, as from a hole in the source."""
         role, place = self.destination()
         self.ask(role, "zeros", place=place, rows=self.case.rows[:, [DESTINATION, LENGTH]].tolist())
 
-    def notify(self, role: str, peer: str, tag: bytes) -> None:
-        """Send a notification that belongs to no transfer."""
-        self.ask(role, "notify", peer=self.agent(peer), tag=self.coded(tag))
+    def notify(self, role: str, peer: str, tag: bytes) -> Moved:
+        """Send a notification that belongs to no transfer; return what has arrived at the peer, driven meanwhile."""
+        sent = f"sent-{next(_numbers)}"
+        arguments = {"peer": self.agent(peer), "tag": self.coded(tag), "tells": sent}
+        told = self.ask_all({role: ("notify", arguments), peer: ("drive", {"until": [sent], "rest": 1})})
+        return Moved({peer: told[peer]}, peer, "", peer)
 
-    def wait(self, role: str, *, count: int = 0, rest: int = 0, helper: str = "initiator") -> Moved:
-        """Have a role drive until `count` notifications are there and for `rest` turns more, while a helper drives, too."""
-        return Moved(self.drive({helper: {}, role: {"count": count, "rest": rest}}), role, "", role)
+    def wait(self, role: str, *, count: int = 0, rest: int = 0) -> Moved:
+        """Have a role drive until `count` notifications are there and for `rest` turns more, while the others drive, too."""
+        others: dict[str, dict[str, Any]] = {one: {} for one in self.roles if one != role}
+        return Moved(self.drive({**others, role: {"count": count, "rest": rest}}), role, "", role)
 
     @staticmethod
     def coded(tag: bytes) -> str:

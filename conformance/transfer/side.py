@@ -122,9 +122,12 @@ class Side:
         """Learn a peer's metadata."""
         self._endpoints[at].connect(peer, base64.b64decode(metadata))
 
-    def notify(self, peer: str, tag: str, at: str = "") -> None:
-        """Send a notification that belongs to no transfer."""
-        self._endpoints[at].notify(peer, base64.b64decode(tag))
+    def notify(self, peer: str, tag: str, tells: str = "", at: str = "") -> None:
+        """Send a notification that belongs to no transfer; then make `tells` known."""
+        try:
+            self._endpoints[at].notify(peer, base64.b64decode(tag))
+        finally:
+            self._tell(tells)
 
     def close(self, at: str | None = None) -> None:
         """Close one endpoint, or all with everything of them; what was closed before is left alone."""

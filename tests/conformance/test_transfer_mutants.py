@@ -90,3 +90,29 @@ def test_the_reference_passes_twenty_seeds(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(2) as two:
         assert list(two.map(run, range(20))) == [set()] * 20
+
+
+@pytest.mark.deep
+def test_a_printed_line_fails_again_and_what_cannot_be_done_is_skipped(tmp_path: Path) -> None:
+    """The matrix of a faulty transport; the line that it prints; the reason of a skip in the record."""
+    from shlex import split
+
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+
+    def conform(*arguments: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", "from conformance.commands import conform; conform()", *arguments]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    name = "transfer_mutants:SortsTheDestination"
+    status, told = conform(name, "--requirement", "XFER-006", "--requirement", "XFER-001")
+    assert status == 1
+    [line] = [line.strip() for line in told.splitlines() if line.startswith("  kvgauge conform")]
+    status, again = conform(*split(line)[2:])
+    assert (status, "XFER-006 fail" in again) == (1, True)
+    assert json.loads(split(line)[-1])["rows"] in ([[0, 16, 8], [16, 0, 8]], [[16, 0, 8], [0, 16, 8]])
+    status, _ = conform("transfer_mutants:without_cancel", "-r", "XFER-407", "-r", "XFER-402", "--out", "out")
+    told_of = {case.requirement: (case.verdict, case.what) for case in read_cases(tmp_path / "out" / FILE)}
+    assert told_of == {"XFER-407": ("skip", "it says that it cannot cancel"), "XFER-402": ("pass", "")}
