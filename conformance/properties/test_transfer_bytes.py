@@ -254,7 +254,7 @@ def test_both_directions_at_once(implementation: MovesBytes, case: Case) -> None
         back = {**told, "peer": one.agent("initiator"), "rows": one.between("target", "initiator")}
         for role, peer in (("initiator", "target"), ("target", "initiator")):
             source = one.painted(seeds[peer])
-            one.ask(role, "stage", place="main", seed=seeds[role], rows=crossed.rows.tolist(), source=source)
+            one.ask(role, "stage", place="main", seed=seeds[role], rows=crossed.rows, source=source)
         one.ask_all(
             {role: ("prepare", {"name": "t", **each}) for role, each in (("initiator", told), ("target", back))}
         )

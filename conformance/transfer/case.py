@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Way = Literal["out", "in"]  # from the initiator (WRITE, STORE), or to it (READ, FETCH)
 SOURCE, DESTINATION, LENGTH = range(3)
 MAX_BYTES, MAX_ROWS, MAX_POSTS = 256 << 20, 1_000_000, 100_000
+_MANY, _SHORT = 1000, 256
 _HINT = 'as printed: {"rows": [[source, destination, length], ...], "nbytes": [source, destination]}'
 
 
@@ -88,6 +89,10 @@ def many(count: int, length: int = 16, **more: Any) -> Case:
 def landed(rows: NDArray[np.int64], source: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return what `before` has become when `rows` of `source` have arrived in it; of two rows the later wins."""
     after = before.copy()
+    if _alike(rows[:, LENGTH]):
+        within = np.arange(rows[0, LENGTH])
+        after[rows[:, DESTINATION, None] + within] = source[rows[:, SOURCE, None] + within]
+        return after
     for start, to, length in rows.tolist():
         after[to : to + length] = source[start : start + length]
     return after
@@ -96,9 +101,17 @@ def landed(rows: NDArray[np.int64], source: NDArray[np.uint8], before: NDArray[n
 def reached(starts: NDArray[np.int64], lengths: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
     """Return which of `size` bytes are in rows, shape (size,)."""
     found = np.zeros(size, np.bool_)
+    if _alike(lengths):
+        found[starts[:, None] + np.arange(lengths[0])] = True
+        return found
     for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
         found[start : start + length] = True
     return found
+
+
+def _alike(lengths: NDArray[np.int64]) -> bool:
+    """Tell whether rows are so many, and so short, that one call of numpy's for all of them is better than one for each."""
+    return len(lengths) > _MANY and bool((lengths == lengths[0]).all()) and lengths[0] <= _SHORT
 
 
 def of_json(told: object) -> Case:

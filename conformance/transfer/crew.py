@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+
 from conformance.transfer.side import Side
 from conformance.transfer.turns import acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
@@ -111,7 +113,7 @@ class Apart:
         """Ask all at once; a worker that does not answer at all is ended some time after `patience_s`."""
         group = self._group or self._started()
         asked: dict[str, Any] = {
-            role: ("do", {"verb": verb, "arguments": dict(arguments), "patience_s": patience_s})
+            role: ("do", {"verb": verb, "arguments": _plain(arguments), "patience_s": patience_s})
             for role, (verb, arguments) in questions.items()
         }
         try:
@@ -160,6 +162,15 @@ class Apart:
         self._group = group
         self.started += 1
         return group
+
+
+def _plain(value: Any) -> Any:
+    """Return arrays as lists: what a worker is asked is JSON."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _last_line(detail: str) -> str:

@@ -142,7 +142,7 @@ class Scene:
         table = self.case.rows if rows is None else rows
         (role, place), (to, other) = self.source(peer), self.destination(peer)
         self.ask(role, "paint", place=place, seed=seed)
-        self.ask(to, "stage", place=other, seed=_PAINT + seed, rows=table.tolist(), source=self.painted(seed))
+        self.ask(to, "stage", place=other, seed=_PAINT + seed, rows=table, source=self.painted(seed))
 
     def prepare(
         self,
@@ -166,7 +166,7 @@ class Scene:
     def prepare_back(self, name: str) -> None:
         """Wipe the source, and prepare to read it back from where it was written."""
         (role, place), told = self.source(), self.arguments(tag=b"")
-        self.ask(role, "wipe", place=place, rows=self.case.rows[:, [SOURCE, LENGTH]].tolist())
+        self.ask(role, "wipe", place=place, rows=self.case.rows[:, [SOURCE, LENGTH]])
         told |= {"op": (Op.FETCH if self.stored else Op.READ).value, "rows": told["rows"][::-1]}
         self.ask("initiator", "prepare", name=name, **told)
 
@@ -215,7 +215,7 @@ class Scene:
     def _addressed(self, rows: NDArray[np.int64], source: tuple[str, str], destination: tuple[str, str]) -> list[Any]:
         nothing = np.zeros(len(rows), np.int64)
         return [
-            np.column_stack((rows[:, column] + self.addresses[where], rows[:, LENGTH], nothing)).tolist()
+            np.column_stack((rows[:, column] + self.addresses[where], rows[:, LENGTH], nothing))
             for where, column in ((source, SOURCE), (destination, DESTINATION))
         ]
 
@@ -271,7 +271,7 @@ class Scene:
     def expect_zeros(self) -> None:
         """Expect zeros in the destination, as from a hole in the source."""
         role, place = self.destination()
-        self.ask(role, "zeros", place=place, rows=self.case.rows[:, [DESTINATION, LENGTH]].tolist())
+        self.ask(role, "zeros", place=place, rows=self.case.rows[:, [DESTINATION, LENGTH]])
 
     def notify(self, role: str, peer: str, tag: bytes) -> Moved:
         """Send a notification that belongs to no transfer; return what has arrived at the peer, driven meanwhile."""

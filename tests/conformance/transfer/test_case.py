@@ -78,3 +78,17 @@ def test_what_is_no_case_is_refused(told):
 
 def test_a_case_has_regions_that_its_rows_fit_in():
     assert case([[8, 0, 4], [0, 4, 2]]).nbytes == (12, 6)
+
+
+@pytest.mark.parametrize("count", [999, 1001, 3000])
+def test_many_rows_at_once_are_the_same_rows(count):
+    """Where they are so many that they are moved by one call of numpy's."""
+    rows = many(count).rows
+    source, before = np.random.default_rng(1).integers(0, 256, (2, many(count).nbytes[1] + 16), np.uint8)
+    expected = before.copy()
+    for start, to, length in rows:
+        expected[to : to + length] = source[start : start + length]
+    np.testing.assert_array_equal(landed(rows, source, before), expected)
+    found = reached(rows[:, 1], rows[:, 2], len(before))
+    assert found.sum() == 16 * count
+    assert found[rows[:, 1]].all()
