@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _PLAIN = apart([64, 64], tag=b"")
 _CUTS = (0, 1, 10, 50, 90, 99)  # percent that is left
+_PLACES = (9, 20, 41, 45, 50, 53, 100, 151, 203, 255, 307, 360, 411, 470)
 _NOTHING = {"empty": b"", "text": b"hello", "zeros": bytes(1000), "2 MiB": b"x" * (2 << 20)}
 
 
@@ -43,6 +44,17 @@ def _half_set_up(one: Scene) -> None:
 @given_case(st.builds(lambda at, bits: _edited(("flip", at, bits)), st.integers(0, 4000), st.integers(1, 255)))
 def test_a_changed_byte(implementation: MovesBytes, case: Case) -> None:
     """Any byte of the metadata, any bits of it; then a transfer is tried."""
+    _harmless(implementation, case)
+
+
+@requirement("XFER-301")
+@pytest.mark.parametrize("case", [_edited(("flip", at, 1)) for at in _PLACES], ids=map(str, _PLACES))
+def test_a_changed_bit(implementation: MovesBytes, case: Case) -> None:
+    """The lowest of a byte: text stays text."""
+    _harmless(implementation, case)
+
+
+def _harmless(implementation: MovesBytes, case: Case) -> None:
     with scene(implementation, case, ready=False) as one:
         _half_set_up(one)
         whole = bytearray(base64.b64decode(one.metadata["target"]))
@@ -200,9 +212,12 @@ def test_two_initiators(implementation: MovesBytes, case: Case) -> None:
     if len(case.rows) == 1:
         case = apart([64, 64], tag=b"", seed=case.seed)
     with scene(implementation, case, others=True, ready=False) as one:
-        one.set_up()
-        one.connect("other", "target")
-        one.connect("target", "other")
+        one.lay()
+        for role in one.roles:
+            one.open(role)
+        for role in ("initiator", "other"):
+            one.connect(role, "target")
+            one.connect("target", role)
         one.stage_bytes()
         one.ask("other", "paint", place="main", seed=case.seed)
         for number, role in enumerate(("initiator", "other")):

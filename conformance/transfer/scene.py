@@ -52,6 +52,7 @@ class Scene:
         self._number = next(_numbers)
         self.addresses: dict[tuple[str, str], int] = {}
         self.metadata: dict[str, str] = {}
+        self.patience_s = stage.patience_s  # for one question; a property that moves much asks for more
         self._clean = True
 
     # --- who and where ---
@@ -88,7 +89,7 @@ class Scene:
         self, questions: dict[str, tuple[str, dict[str, Any]]], patience_s: float | None = None
     ) -> dict[str, Any]:
         """Ask several at once, by default with the patience of the implementation; raises for the first that refuses."""
-        answers = self._stage.crew.ask(questions, patience_s or self._stage.patience_s)
+        answers = self._stage.crew.ask(questions, patience_s or self.patience_s)
         for role, answer in answers.items():
             if "refused" in answer:
                 raise Refusal(role, questions[role][0], answer)
