@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Observe = Callable[[str], None]
 
-_LARGE = 1 << 22
+_LARGE = 1 << 20
 _FOR_MANY_S = 90.0  # Mooncake over TCP takes 70 microseconds for each row
 
 

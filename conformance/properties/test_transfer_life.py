@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _BLOCKING_MS = 1000
 _LARGE = [256 << 10] * 8  # rows: enough to be under way for a moment where anything ever is
+_NEVER = "no transfer was under way: all were done when post returned"
+_LONGER = [apart([1 << 20] * 8, way=way, tag=b"") for way in ("out", "in")]
 _LONG = [apart(_LARGE, way=way, tag=b"") for way in ("out", "in")]
 
 
@@ -45,21 +47,22 @@ def test_again_and_again(implementation: MovesBytes, case: Case) -> None:
 def _under_way(one: Scene) -> None:
     """Post without driving the peer; skip if the transfer is over already."""
     if one.ask("initiator", "post", names=["t"])[0] == "DONE":
-        pytest.skip("no transfer was under way: all were done when post returned")
+        pytest.skip(_NEVER)
 
 
 @requirement("XFER-402")
-@pytest.mark.parametrize("case", _LONG, ids=["out", "in"])
+@pytest.mark.parametrize("case", _LONGER, ids=["out", "in"])
 def test_twice_at_once(implementation: MovesBytes, case: Case) -> None:
-    """2 MiB, which no socket takes at once."""
+    """8 MiB, posted twice with nothing in between."""
     with scene(implementation, case) as one:
         one.prepare()
         one.spoilt()
-        _under_way(one)
         try:
-            one.ask("initiator", "post", names=["t"])
+            states = one.ask("initiator", "post", names=["t", "t"])
         except Refusal:
             return
+        if states[0] == "DONE":
+            pytest.skip(_NEVER)
         broken(case, "it was under way, and could be posted again")
 
 

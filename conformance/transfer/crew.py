@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     Questions = Mapping[str, tuple[str, Mapping[str, Any]]]  # role -> (verb, arguments)
 
 ROLES = ("initiator", "target", "other")
+_IN_MEMORY = "/dev/shm"  # noqa: S108  a new folder in it, of this user alone
 _SERVER = "conformance.transfer.worker:serve"
 _START_S, _MORE_S = 60.0, 20.0
 _KEEP_PATH = 64  # entries of sys.path that a worker is told
@@ -41,14 +42,15 @@ class Died(Exception):
 
 
 class Folder:
-    """Where workers' logs and the files of cases are; there once it is asked for."""
+    """Where workers' logs and the files of cases are; there once it is asked for, in `within` if that can be written to."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: str | None = None) -> None:
+        self._within = within if within and os.access(within, os.W_OK) else None
         self._made: tempfile.TemporaryDirectory[str] | None = None
 
     def path(self) -> Path:
         """Return it."""
-        self._made = self._made or tempfile.TemporaryDirectory(prefix="kvgauge-conform-")
+        self._made = self._made or tempfile.TemporaryDirectory(prefix="kvgauge-conform-", dir=self._within)
         return Path(self._made.name)
 
     def close(self) -> None:
@@ -76,7 +78,7 @@ class Together:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._folder = Folder()
+        self._folder = Folder(_IN_MEMORY)  # no disk is under test
         self._sides: dict[str, Side] = {}
 
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:

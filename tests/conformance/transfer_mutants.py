@@ -691,15 +691,19 @@ class LeaksEndpoints(ReferenceEndpoint):
 # --- files ---
 
 
-@breaks("601")
+@breaks("601", "607")
 class StoresAllButTheLast(ReferenceTransfer):
+    """Of each of two writers, too."""
+
     def copy_row(self, row: int, source: Any, destination: Any) -> None:
         if self.op is not Op.STORE or row + 1 < len(self.source):
             super().copy_row(row, source, destination)
 
 
-@breaks("602")
+@breaks("602", "604")
 class FetchesAllButTheLast(ReferenceTransfer):
+    """Also of a hole."""
+
     def copy_row(self, row: int, source: Any, destination: Any) -> None:
         if self.op is not Op.FETCH or row == 0 or row + 1 < len(self.source):
             super().copy_row(row, source, destination)
