@@ -160,6 +160,14 @@ class Side:
         state: State = self._timed(self._transfers[name].poll)
         return state.name
 
+    def post_twice(self, name: str) -> bool:
+        """Post, and post again if one look says that it is under way; return whether it was. Nothing comes in between."""
+        transfer = self._transfers[name]
+        if transfer.post() is State.DONE or transfer.poll() is State.DONE:
+            return False
+        transfer.post()
+        return True
+
     def cancel(self, name: str) -> str:
         """Cancel."""
         return self._transfers[name].cancel().name
