@@ -49,9 +49,17 @@ def test_every_sentence_about_transfers_is_broken_by_a_fault() -> None:
     assert sentences == set().union(*BREAKS.values())
 
 
+SLOW = {"XFER-012", "XFER-501", "XFER-502"}  # 100,000 rows and 1,000 transfers: two thirds of the time
+
+
 @pytest.mark.deep
 def test_every_fault_breaks_exactly_its_requirements() -> None:
-    names = [REFERENCE, *BREAKS]
+    """The slow ones are tried on the faults that break them, and on every tenth of the others."""
+    names = [
+        name if number % 10 == 0 or BREAKS[name] & SLOW else f"{name}=!{','.join(sorted(SLOW))}"
+        for number, name in enumerate(BREAKS)
+    ]
+    names.append(REFERENCE)
     with ThreadPoolExecutor(2) as two:
         found = {name: broken for each in two.map(check, (names[::2], names[1::2])) for name, broken in each.items()}
     assert found == {REFERENCE: set(), **BREAKS}

@@ -1,7 +1,7 @@
 """Run properties of transfers over faulty transports, without pytest around them: `python transfer_check.py NAME...`.
 
 Prints a JSON object: name -> the requirements that are broken. Few examples and no
-shrinking, as nobody looks at them. An argument `NAME=XFER-001,XFER-002` tries those only.
+shrinking, as nobody looks at them. An argument `NAME=XFER-001,XFER-002` tries those only, `NAME=!XFER-012` all but that one.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def broken(name: str, only: str, tests: list[Any]) -> set[str]:
     for test in tests:
         marks = {mark.name: mark for mark in test.pytestmark}
         identity = marks["requirement"].args[0]
-        if (only and identity not in only.split(",")) or implementation.unable(registry()[identity]):
+        named = identity in only.lstrip("!").split(",")
+        if (only and named == only.startswith("!")) or implementation.unable(registry()[identity]):
             continue
         if any(goes_wrong(test, implementation, inputs) for inputs in inputs_of(test)):
             found.add(identity)
