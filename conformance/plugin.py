@@ -52,7 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _asked_for(config: pytest.Config) -> bool:
     """Tell whether an argument names this package, or a file in it."""
-    named = [argument.partition("::")[0] for argument in config.option.file_or_dir or ()]
+    named = [
+        argument.partition("::")[0] for argument in getattr(config.option, "file_or_dir", None) or ()
+    ]  # --help has none
     if config.option.pyargs and any(name.partition(".")[0] == "conformance" for name in named):
         return True
     home = Path(__file__).parent

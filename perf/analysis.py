@@ -14,24 +14,28 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perf.cpu import cpu
 from perf.identity import CEILING, PointKey, point_key, transfer_key
 from perf.limits import limits, share
-from perf.record import WRONG_BYTES, Issue
+from perf.load import loaded
+from perf.pairs import with_slow_pairs
+from perf.percentiles import tails
+from perf.record import WRONG_BYTES
 from perf.repetition import launch_rate, repetition
-from perf.statistics import median_interval, percentiles, unsteadiness
-from perf.summary import PointSummary
+from perf.statistics import median_interval, percentiles
+from perf.steadiness import unsteadiness
+from perf.summary import LeftOut, PointSummary
+from perf.validity import issue, merged, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Literal
+    from collections.abc import Iterable, Iterator, Sequence
 
     from perf.asides import CeilingRecord
-    from perf.record import Evidence, PointRecord
+    from perf.record import Evidence, Issue, PointRecord
     from perf.summary import Interval
 
 MIN_LAUNCHES = 6  # for an interval with 95 % confidence
 
-_LEVELS = ("INVALID", "OPEN", "NOTE")
 _ABOVE = (
     "{share:.0f} % of copy. More than 100 % can be right: NIXL and UCX may merge neighbouring descriptors that the"
     " copy moves one by one, and either may find its bytes in a cache"
@@ -44,13 +48,13 @@ def summarise(records: Iterable[PointRecord], ceilings: Iterable[CeilingRecord] 
     for record in records:
         groups[point_key(record.point)].append(record)
     found = limits(ceilings)
-    summaries = _with_ceilings([_summary(groups[key]) for key in sorted(groups)])
+    summaries = with_slow_pairs(_with_ceilings([_summary(groups[key]) for key in sorted(groups)]))
     return [replace(one, limit=share(one, found)) for one in summaries]
 
 
 def counts(record: PointRecord) -> bool:
     """Return whether a launch enters the numbers of its point."""
-    invalid = any(issue.level == "INVALID" for issue in record.issues)
+    invalid = any(one.level == "INVALID" for one in record.issues)
     return record.status == "measured" and record.verified and not invalid
 
 
@@ -70,6 +74,7 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
     durations = np.concatenate(
         [np.asarray(record.durations_ns, np.int64) for record in timed] or [np.empty(0, np.int64)]
     )
+    repetitions = tuple(map(repetition, timed))
     shape = (good or launches)[0]
     return PointSummary(
         point=shape.point,
@@ -91,17 +96,21 @@ def _summary(group: Sequence[PointRecord]) -> PointSummary:
         emulated=emulated,
         ceiling_share=None,
         storage=shape.storage,
-        repetitions=tuple(map(repetition, timed)),
+        repetitions=repetitions,
         evidence=_evidence(good),
-        issues=_ordered(
+        issues=ordered(
             [
                 *_reported(launches),
                 *_lost(launches, good),
                 *_mixed(good),
                 *_repeated(group, launches),
                 *unsteadiness(timed, rates),
+                *loaded(timed),
             ]
         ),
+        tails_ns=tails(repetitions),
+        cpu=cpu(repetitions),
+        left_out=tuple(_left_out(launches)),
     )
 
 
@@ -134,10 +143,11 @@ def _interval(values: Sequence[float]) -> Interval | None:
 
 def _wrong(launches: Sequence[PointRecord]) -> list[PointRecord]:
     """Return the launches whose bytes were compared and differed."""
-    return [record for record in launches if _left_wrong_bytes(record)]
+    return [record for record in launches if wrong_bytes(record)]
 
 
-def _left_wrong_bytes(record: PointRecord) -> bool:
+def wrong_bytes(record: PointRecord) -> bool:
+    """Return whether the bytes of a launch were compared and differed."""
     if record.failure:
         return record.failure.reason == WRONG_BYTES
     return record.status == "measured" and not record.verified
@@ -147,14 +157,9 @@ def _reported(launches: Sequence[PointRecord]) -> list[Issue]:
     """Return the launches' own issues, one of each code: launches tell the same with other numbers."""
     told: defaultdict[tuple[str, str], set[Issue]] = defaultdict(set)
     for record in launches:
-        for issue in record.issues:
-            told[issue.level, issue.code].add(issue)
-    merged = []
-    for issues in told.values():
-        first, *others = sorted(issues, key=lambda issue: issue.message)
-        more = f" (and {len(others)} more like it)" if others else ""
-        merged.append(_issue(first.level, first.code, first.message, more))
-    return merged
+        for one in record.issues:
+            told[one.level, one.code].add(one)
+    return [merged(issues) for issues in told.values()]
 
 
 def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[Issue]:
@@ -164,20 +169,34 @@ def _lost(launches: Sequence[PointRecord], good: Sequence[PointRecord]) -> list[
     if wrong := _wrong(launches):
         found = sorted({line for record in wrong if record.failure for line in record.failure.detail.splitlines()})
         what = "; ".join([f"{len(wrong)} {of} left bytes that are not as they must be", *found])
-        issues.append(_issue("INVALID", "wrong-bytes", what))
-    if failed := [record for record in launches if record.status == "failed" and not _left_wrong_bytes(record)]:
+        issues.append(issue("wrong-bytes", what))
+    if failed := [record for record in launches if record.status == "failed" and not wrong_bytes(record)]:
         reasons = sorted({_reason(record) for record in failed})
-        level: Literal["INVALID", "OPEN"] = "OPEN" if good else "INVALID"
-        issues.append(_issue(level, "failed", f"{len(failed)} {of} failed: {'; '.join(reasons)}"))
+        told = f"{len(failed)} {of} failed: {'; '.join(reasons)}"
+        issues.append(issue("failed", told, level="OPEN" if good else "INVALID"))
     if len(good) < MIN_LAUNCHES and not any(record.emulated for record in good):  # there an interval says nothing
         counted = f"{_launches(len(good))} counted: an interval needs {MIN_LAUNCHES}"
-        issues.append(_issue("OPEN", "few-launches", counted))
+        issues.append(issue("few-launches", counted))
     return issues
 
 
 def _reason(record: PointRecord) -> str:
     failure = record.failure
     return f"{failure.role}, {failure.phase}: {failure.reason}" if failure else "no reason recorded"
+
+
+def _left_out(launches: Sequence[PointRecord]) -> Iterator[LeftOut]:
+    """Yield every launch that is in no number, with its reason."""
+    for record in launches:
+        if counts(record):
+            continue
+        graves = [one for one in record.issues if one.level == "INVALID"]
+        if wrong_bytes(record):
+            yield LeftOut(record.launch, "wrong-bytes", _reason(record) if record.failure else "bytes differ")
+        elif record.failure or not graves:
+            yield LeftOut(record.launch, "failed", _reason(record))
+        else:
+            yield LeftOut(record.launch, graves[0].code, graves[0].message)
 
 
 def _mixed(good: Sequence[PointRecord]) -> list[Issue]:
@@ -190,9 +209,7 @@ def _mixed(good: Sequence[PointRecord]) -> list[Issue]:
         "descriptor counts": {str(record.posted_descriptors) for record in good},
     }
     return [
-        _issue(
-            "OPEN", f"several-{what.replace(' ', '-')}", f"launches had different {what}: {'; '.join(sorted(values))}"
-        )
+        issue(f"several-{what.replace(' ', '-')}", f"launches had different {what}: {'; '.join(sorted(values))}")
         for what, values in seen.items()
         if len(values) > 1
     ]
@@ -202,7 +219,7 @@ def _repeated(group: Sequence[PointRecord], launches: Sequence[PointRecord]) -> 
     extra = len(group) - len(launches)
     if not extra:
         return []
-    return [_issue("NOTE", "recorded-twice", f"{_launches(extra)} recorded more than once: the latest record counts")]
+    return [issue("recorded-twice", f"{_launches(extra)} recorded more than once: the latest record counts")]
 
 
 def _with_ceilings(summaries: list[PointSummary]) -> list[PointSummary]:
@@ -218,17 +235,8 @@ def _with_ceiling(summary: PointSummary, ceiling: float | None) -> PointSummary:
     if not ceiling or not summary.throughput or summary.point.transport == CEILING:
         return summary
     share = summary.throughput.median / ceiling
-    above = [_issue("NOTE", "above-copy", _ABOVE.format(share=share * 100))] if share > 1 else []
-    return replace(summary, ceiling_share=share, issues=_ordered([*summary.issues, *above]))
-
-
-def _ordered(issues: Iterable[Issue]) -> tuple[Issue, ...]:
-    return tuple(sorted(set(issues), key=lambda issue: (_LEVELS.index(issue.level), issue.code, issue.message)))
-
-
-def _issue(level: Literal["INVALID", "OPEN", "NOTE"], code: str, message: str, more: str = "") -> Issue:
-    room = 2_000 - len(more)  # what an issue's message may hold
-    return Issue(level=level, code=code, message=message[:room] + more)
+    above = [issue("above-copy", _ABOVE.format(share=share * 100))] if share > 1 else []
+    return replace(summary, ceiling_share=share, issues=ordered([*summary.issues, *above]))
 
 
 def _launches(count: int) -> str:

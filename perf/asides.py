@@ -1,4 +1,4 @@
-"""Lines of `samples.jsonl` that are no point: what a ceiling reached in one launch, and what a witness said.
+"""Lines of `samples.jsonl` that are no point: what a ceiling reached in one launch, what a witness said, what a command printed.
 
 Strict and closed like `perf.record`: a record file may come from anywhere.
 Sizes in bytes, times in microseconds, rates in GB/s (1e9 bytes per second).
@@ -50,4 +50,30 @@ class WitnessRecord(_Aside):
     command: str = Field(default="", max_length=20_000)
     detail: str = Field(default="", max_length=2_000)
     wire: str = Field(default="unknown", max_length=200)
+    problem: str = Field(default="", max_length=2_000)
+
+
+class Printed(BaseModel):
+    """One row that another tool printed; fields as in `perf.outside.result`, rates in our units."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    tool: str = Name
+    op: str = Field(default="", max_length=200)
+    pattern: str = Field(default="", max_length=200)
+    transport: str = Field(default="", max_length=200)
+    source_memory: str = Field(default="", max_length=200)
+    destination_memory: str = Field(default="", max_length=200)
+    block_bytes: int | None = Field(default=None, ge=0, lt=1 << 63)
+    batch: int | None = Field(default=None, ge=0, lt=1 << 63)
+    gb_per_s: float = Field(ge=0)
+    notes: list[Annotated[str, Field(max_length=2_000)]] = Field(default_factory=list, max_length=100)
+
+
+class CommandRecord(_Aside):
+    """One run of a command of `sweep --ab`; without rows it says why in `problem`."""
+
+    kind: Literal["command"] = "command"
+    variant: Literal["A", "B"]
+    rows: list[Printed] = Field(default_factory=list, max_length=10_000)  # in the order in which they were printed
     problem: str = Field(default="", max_length=2_000)

@@ -98,7 +98,16 @@ def speed(one: PointSummary) -> float:
 def _transfer(point: Point) -> tuple[object, ...]:
     kinds = kind_of(point.source), kind_of(point.destination)
     within_one = point.source == point.destination != HOST
-    return point.unit, point.pattern, point.descriptor_bytes, point.descriptors, point.flows, kinds, within_one
+    return (
+        point.unit,
+        point.pattern,
+        point.descriptor_bytes,
+        point.descriptors,
+        point.flows,
+        kinds,
+        within_one,
+        point.variant,
+    )
 
 
 def _weight(same: Sequence[PointSummary]) -> tuple[object, ...]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from perf.record import Issue
+from perf.validity import issue
 from suite.run.network import LOOPBACK
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from perf.record import Evidence, Point
+    from perf.record import Evidence, Issue, Point
 
 _ENOUGH = 1 << 20  # bytes of a window below which the loopback's own chatter could be taken for it
 # UCX's aliases (src/ucp/core/ucp_context.c, ucp_tl_aliases); what is not listed stands for itself
@@ -48,7 +48,7 @@ def contradictions(
     found = [_not_allowed(point, wires, tls), _not_named(point, wires)]
     if window_bytes >= _ENOUGH:
         found += [_too_little(wires, window_bytes, network, tcp_bytes), _hidden(wires, window_bytes, tcp_bytes)]
-    return [Issue(level="INVALID", code="contradiction", message=text[:2_000]) for text in found if text]
+    return [issue("contradiction", text) for text in found if text]
 
 
 def _not_allowed(point: Point, wires: set[str], tls: str | None) -> str:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perf.contradictions import contradictions
+from perf.line_rate import above_limit
 from perf.memory import two_sided
 from perf.placement import cores_of_roles
-from perf.record import Evidence, Failure, Issue, PointRecord, Storage
+from perf.record import Around, Evidence, Failure, Issue, PointRecord, Storage, Usage, WarmUp
 from perf.roles import INITIATOR, roles_of, through_file
 from perf.settings import ours
 from perf.setups import setup_of
+from perf.validity import issue
 from suite.run import machine
 from suite.run.manifest import now
+from suite.run.network import line_rates
 from suite.transports import base
 from suite.units import format_bytes
 
@@ -24,10 +28,9 @@ if TYPE_CHECKING:
     from suite.world.supervisor import WorkerFailed
 
 
-_HOT = Issue(
-    level="NOTE",
-    code="hot",
-    message="Every sample overwrote the one before, in the caches: only the last of a window is known to have arrived.",
+_KEPT = 100  # samples of the warm-up that a record keeps
+_HOT = issue(
+    "hot", "Every sample overwrote the one before, in the caches: only the last of a window is known to have arrived."
 )
 
 
@@ -41,6 +44,8 @@ class Window:
     cached_after: int | None = None
     network: Mapping[str, int] = field(default_factory=dict)  # bytes sent meanwhile, by interface
     tcp_bytes: int = 0  # and those that the initiator's own connections carried
+    usage: Mapping[str, Mapping[str, int | None]] = field(default_factory=dict)  # role -> what its process used
+    around: Mapping[str, int] = field(default_factory=dict)  # window_ns and stolen_ns, by the supervisor
 
 
 @dataclass
@@ -65,6 +70,8 @@ class Draft:
     cached_after: list[int] = field(default_factory=list)
     network: list[Mapping[str, int]] = field(default_factory=list)
     tcp_bytes: list[int] = field(default_factory=list)
+    usage: list[Mapping[str, Mapping[str, int | None]]] = field(default_factory=list)
+    around: list[Mapping[str, int]] = field(default_factory=list)
 
     def opened(self, told: Mapping[str, Mapping[str, Any]]) -> None:
         """Take what each worker said of its regions."""
@@ -78,9 +85,15 @@ class Draft:
         self.fields["working_set_bytes"] = told["wire_bytes"] * self.planned.places
 
     def warmed_up(self, window: Window) -> None:
-        """Keep the first transfer's time: it made the connection."""
+        """Keep the first transfer's time, which made the connection, and where the time of the others goes."""
         self.checked_bytes += window.checked_bytes
-        self.phases_ns["first_transfer"] = window.timing["durations_ns"][0]
+        timing = window.timing
+        self.phases_ns["first_transfer"] = timing["durations_ns"][0]
+        self.fields["warm_up"] = WarmUp(
+            posted_ns=timing["posted_ns"][:_KEPT],
+            durations_ns=timing["durations_ns"][:_KEPT],
+            notified_ns=max(0, timing["delivered_ns"] - sum(timing["durations_ns"])),
+        )
 
     def window(self, window: Window) -> None:
         """Take one timed window."""
@@ -89,6 +102,8 @@ class Draft:
         self.delivered_ns.append(window.timing["delivered_ns"])
         self.network.append(window.network)
         self.tcp_bytes.append(window.tcp_bytes)
+        self.usage.append(window.usage)
+        self.around.append(window.around)
         if window.cached_before is not None and window.cached_after is not None:
             self.cached_before.append(window.cached_before)
             self.cached_after.append(window.cached_after)
@@ -107,10 +122,17 @@ class Draft:
             network=self.network,
             tcp_bytes=self.tcp_bytes,
         )
-        if evidence.wire == "unknown":
-            self.issues.append(
-                Issue(level="OPEN", code="wire-unknown", message=f"no proof of the wire: {evidence.reason}")
+        if not self.emulated:
+            self.issues += above_limit(
+                self.planned.point,
+                window_bytes=self.fields["wire_bytes"] * self.planned.samples,
+                delivered_ns=self.delivered_ns,
+                network=self.network,
+                window_ns=[window.get("window_ns", 0) for window in self.around],
+                line_rates=line_rates(),
             )
+        if evidence.wire == "unknown":
+            self.issues.append(issue("wire-unknown", f"no proof of the wire: {evidence.reason}"))
 
     def measured(self) -> PointRecord:
         """Return the record of a good point."""
@@ -154,6 +176,8 @@ class Draft:
                 "setup": setup_of(self.planned.point, emulated=self.emulated).name,
                 "network_bytes": [dict(window) for window in self.network],
                 "tcp_bytes": self.tcp_bytes,
+                "usage": _usage(self.usage, roles_of(self.planned.point.op)),
+                "around": _around(self.around),
                 "emulated": self.emulated,
                 "storage": self._storage(),
                 "point": self.planned.point,
@@ -179,10 +203,29 @@ def lost(launch: int, position: int, planned: PlannedPoint, failure: Failure) ->
     return Draft(launch, position, planned).record("failed", failure=failure)
 
 
+def _usage(windows: Sequence[Mapping[str, Mapping[str, int | None]]], roles: Sequence[str]) -> dict[str, Usage]:
+    """Return what each worker used, window by window; nothing of one that did not tell it of every window."""
+    found = {}
+    for role in roles:
+        told = [window[role] for window in windows if role in window]
+        if told and len(told) == len(windows):
+            columns = {name: [one[name] for one in told] for name in told[0]}
+            known = {name: [max(0, value) for value in column if value is not None] for name, column in columns.items()}
+            found[role] = Usage(**known)
+    return found
+
+
+def _around(windows: Sequence[Mapping[str, int]]) -> Around | None:
+    if not windows or not all(windows):
+        return None
+    columns = {name: [window[name] for window in windows] for name in windows[0]}
+    return Around(cpus=len(os.sched_getaffinity(0)), **columns)
+
+
 def _page_cache(storage: Storage, cached: int) -> Issue:
     told = f"up to {format_bytes(cached)} of the file on {storage.filesystem} were in the page cache"
     opened = "with O_DIRECT" if storage.io == "direct" else "without O_DIRECT"
-    return Issue(level="NOTE", code="page-cache", message=f"{told} (it was opened {opened}).")
+    return issue("page-cache", f"{told} (it was opened {opened}).")
 
 
 def _of_both_sides(sent: Evidence, received: Evidence) -> Evidence:

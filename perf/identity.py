@@ -25,6 +25,7 @@ class PointKey(NamedTuple):
     destination: str
     flows: int
     settings: tuple[tuple[str, str], ...]
+    variant: str = ""
 
 
 def point_key(point: Point) -> PointKey:
@@ -63,4 +64,5 @@ def reading_order(point: Point) -> tuple[object, ...]:
         point.transport == CEILING,
         point.transport,
         sorted(point.settings.items()),
+        point.variant,
     )

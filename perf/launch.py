@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 import zlib
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from perf.draft import Draft, Window
 from perf.identity import transfer_key
@@ -15,8 +16,10 @@ from perf.placement import cores_for, cores_of_roles
 from perf.record import WRONG_BYTES, PointRecord
 from perf.repetition import WARM_UP_WINDOWS
 from perf.roles import INITIATOR, ROLES, roles_of, through_file
+from perf.spent import Stopwatch
 from perf.workload import Work, region_bytes
 from suite.run.network import sent_bytes
+from suite.run.processor import stolen_ns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
@@ -45,6 +48,11 @@ class LaunchPlan:
     file: Path | None = None  # of region_bytes, in a scratch folder: what stores and fetches go through
     devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
     emulated: bool = False  # on the emulated CUDA driver
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    prefixes: Mapping[str, Sequence[str]] = field(
+        default_factory=dict
+    )  # role -> command that its worker starts through
+    python: str = ""  # of the workers; "": this one
 
 
 class Gate(Protocol):
@@ -86,6 +94,11 @@ class Launch:
         """The workers."""
         return self._group
 
+    @property
+    def stopwatch(self) -> Stopwatch:
+        """What adds up where the time goes."""
+        return self._plan.stopwatch
+
     def measure(
         self, index: int, position: int, planned: PlannedPoint, *, pair: int = 0, gate: Gate | None = None
     ) -> PointRecord:
@@ -101,7 +114,7 @@ class Launch:
                 draft.opened(point.told)
                 draft.prepared(point.sizes)
                 for _ in range(WARM_UP_WINDOWS):
-                    draft.warmed_up(point.window(gate=gate))
+                    draft.warmed_up(point.window("post_apart", gate, warm_up=True))
                 for _ in range(planned.windows):
                     draft.window(point.window(gate=gate))
                 draft.closed(point.close())
@@ -117,12 +130,13 @@ class Launch:
         point = planned.point
         roles = roles_of(point.op)
         agents: dict[str, str] = {role: f"p{index}-{role}" for role in roles}
-        opened = self.ask("open", {role: self._open(role, agents[role], point, cores or {}) for role in roles})
-        if len(roles) > 1:
-            self.ask("connect", _introduced(agents, opened))
-        work = Work.of(planned, seed=_window_seed(self._plan, planned))
-        told = {"work": work.as_json(), "addresses": {role: one["address"] for role, one in opened.items()}}
-        prepared = self.ask("prepare", dict.fromkeys(roles, told))
+        with self.stopwatch.part("open"):
+            opened = self.ask("open", {role: self._open(role, agents[role], point, cores or {}) for role in roles})
+            if len(roles) > 1:
+                self.ask("connect", _introduced(agents, opened))
+            work = Work.of(planned, seed=_window_seed(self._plan, planned))
+            told = {"work": work.as_json(), "addresses": {role: one["address"] for role, one in opened.items()}}
+            prepared = self.ask("prepare", dict.fromkeys(roles, told))
         under_way = OpenPoint(self, point.op, opened, prepared[INITIATOR[point.op]])
         yield under_way
         under_way.close()
@@ -152,7 +166,19 @@ class Launch:
     def _worker(self, role: str, attempt: str, cores: Sequence[int]) -> WorkerSpec:
         stem = str((self._plan.logs / f"launch-{self._plan.launch}-{attempt}-{role}").absolute())
         environment = {**self._plan.environment, "UCX_LOG_FILE": f"{stem}.ucx.log"}
-        return WorkerSpec(role, self._plan.server, environment, cores, Path(f"{stem}.log"))
+        prefix = self._plan.prefixes.get(role, ())
+        return WorkerSpec(
+            role, self._plan.server, environment, cores, Path(f"{stem}.log"), prefix=prefix, python=self._plan.python
+        )
+
+
+class _Transferred(NamedTuple):
+    """What a window was, before its bytes are checked."""
+
+    timing: Mapping[str, Any]  # as the initiator tells it
+    network: Mapping[str, int]  # bytes sent meanwhile, by interface
+    usage: Mapping[str, Mapping[str, int | None]]  # role -> what its process used
+    around: Mapping[str, int]  # ns: the window as the supervisor sees it, and what the hypervisor took
 
 
 class OpenPoint:
@@ -165,28 +191,41 @@ class OpenPoint:
         self.told = told  # what each worker said of its regions
         self.sizes = sizes
 
-    def window(self, post: str = "post", gate: Gate | None = None) -> Window:
+    def window(self, post: str = "post", gate: Gate | None = None, *, warm_up: bool = False) -> Window:
         """Stamp, transfer, compare every byte; wrong bytes raise `WorkerFailed`. `post` is the initiator's verb."""
-        epoch = self._launch.next_epoch()
-        stamped = self._ask("stamp", epoch=epoch)
-        verbs = {role: post if role == self._initiator else "serve" for role in self._roles}
-        if gate:
-            gate.wait()
-        sent = sent_bytes()
-        timing = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)[self._initiator]
-        network = {
-            name: after - sent[name] for name, after in sent_bytes().items() if after >= sent.get(name, after + 1)
-        }
-        if gate:
-            gate.wait()  # nobody stamps or checks while another pair still transfers
-        checked = self._ask("check", epoch=epoch)
+        epoch, stopwatch = self._launch.next_epoch(), self._launch.stopwatch
+        with stopwatch.part("fill", warm_up=warm_up):
+            stamped = self._ask("stamp", epoch=epoch)
+        with stopwatch.part("transfer", warm_up=warm_up):
+            moved = self._transferred(post, gate)
+        with stopwatch.part("check", warm_up=warm_up):
+            checked = self._ask("check", epoch=epoch)
+        stopwatch.window()
         for role, answer in checked.items():
             if answer["findings"]:
                 raise WorkerFailed(role, "check", WRONG_BYTES, "\n".join(answer["findings"]))
         cached = [told.get(self._initiator, {}).get("cached_bytes") for told in (stamped, checked)]
         checked_bytes = sum(answer["bytes"] for answer in checked.values())
         tcp = checked[self._initiator].get("tcp_bytes", 0) - stamped[self._initiator].get("tcp_bytes", 0)
-        return Window(timing, checked_bytes, cached[0], cached[1], network, max(0, tcp))
+        return Window(
+            moved.timing, checked_bytes, cached[0], cached[1], moved.network, max(0, tcp), moved.usage, moved.around
+        )
+
+    def _transferred(self, post: str, gate: Gate | None) -> _Transferred:
+        """Run the window on both sides; nobody stamps or checks while another pair still transfers."""
+        verbs = {role: post if role == self._initiator else "serve" for role in self._roles}
+        if gate:
+            gate.wait()
+        sent, stolen, begun = sent_bytes(), stolen_ns(), time.perf_counter_ns()
+        told = self._launch.ask("window", {role: {} for role in self._roles}, **verbs)
+        around = {"window_ns": time.perf_counter_ns() - begun, "stolen_ns": max(0, stolen_ns() - stolen)}
+        network = {
+            name: after - sent[name] for name, after in sent_bytes().items() if after >= sent.get(name, after + 1)
+        }
+        if gate:
+            gate.wait()
+        usage = {role: answer["usage"] for role, answer in told.items() if answer and "usage" in answer}
+        return _Transferred(told[self._initiator], network, usage, around)
 
     def ask_one(self, role: str, verb: str, **arguments: Any) -> Any:
         """Put a question to one worker."""
@@ -195,7 +234,8 @@ class OpenPoint:
     def close(self) -> dict[str, Any]:
         """Take the point down, once; return the initiator's phases, and the evidence of every worker that posted."""
         if self._closed is None:
-            told = self._ask("close")
+            with self._launch.stopwatch.part("close"):
+                told = self._ask("close")
             evidence = [told[role]["evidence"] for role in self._roles if told[role]["evidence"]]
             # the initiator's phases, and those that only the other side has: receive, scatter
             phases = {name: took for role in self._roles for name, took in told[role]["phases_ns"].items()}
@@ -209,9 +249,16 @@ class OpenPoint:
 @contextmanager
 def launched(plan: LaunchPlan, attempt: str) -> Iterator[Launch]:
     """Start the workers of a launch (or of what is left of it) and leave none behind."""
-    launch = Launch(plan, attempt)
-    with launch.group:
-        launch.begin()
+
+    def leave(*why: Any) -> None:
+        with plan.stopwatch.part("workers"):
+            launch.group.__exit__(*why)
+
+    with ExitStack() as stack:
+        with plan.stopwatch.part("workers"):
+            launch = Launch(plan, attempt)
+            stack.push(leave)
+            launch.begin()
         yield launch
 
 
@@ -222,5 +269,8 @@ def _introduced(agents: Mapping[str, str], opened: Mapping[str, Any]) -> dict[st
 
 
 def _window_seed(plan: LaunchPlan, planned: PlannedPoint) -> int:
-    """Return the seed of a point's block tables: new in every launch, the same for every transport of one transfer."""
-    return zlib.crc32(repr((plan.seed, plan.launch, transfer_key(planned.point))).encode())
+    """Return the seed of a point's block tables: new in every launch, the same for every transport and side of one transfer."""
+    what = repr(transfer_key(planned.point)._replace(variant="")).replace(
+        ", variant=''", ""
+    )  # as before there were variants
+    return zlib.crc32(f"({plan.seed!r}, {plan.launch!r}, {what})".encode())

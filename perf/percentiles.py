@@ -20,12 +20,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from perf.statistics import median_interval
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from perf.summary import Repetition
+    from perf.summary import Interval, Repetition
 
 QUANTILES = 200  # of a curve: as many as a figure shows
 TAILS = ("p90", "p99", "p99.9")
@@ -59,6 +61,12 @@ def quantiles(durations_ns: Sequence[int] | NDArray[np.int64], most: int = QUANT
 def tail(repetitions: Sequence[Repetition], name: str) -> Range | None:
     """Return percentile `name` over the launches that have samples enough for it."""
     return ranged([one.percentiles_ns[name] for one in repetitions if name in one.percentiles_ns])
+
+
+def tails(repetitions: Sequence[Repetition]) -> dict[str, Interval]:
+    """Return the percentiles that launches have samples enough for, each with the interval of its median over them."""
+    found = {name: [one.percentiles_ns[name] for one in repetitions if name in one.percentiles_ns] for name in TAILS}
+    return {name: median_interval(values) for name, values in found.items() if values}
 
 
 def slowest(repetitions: Sequence[Repetition]) -> Range | None:

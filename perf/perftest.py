@@ -12,6 +12,7 @@ Versions tried: 1.21.0 and 1.22.0 (wheel libucx-cu12) and 1.13.1 (Debian 12). Op
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 
 from suite.errors import BadInput, KvgaugeError, Missing
 from suite.run.machine import STEERING
+from suite.run.scratch import scratch
 from suite.transports import evidence
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ _CONTEXT = "perftest"  # what UCX's tables call it
 _PRINTS_TABLES = (1, 21)  # the oldest that was seen to
 _LISTENING = "0A"  # proc_pid_net_tcp(5): the state of a socket that listens
 _START_S, _INFO_S = 10.0, 10.0
+_C, _PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 _MOST_BYTES, _MOST_ITERATIONS = 1 << 32, 10_000_000
 
 
@@ -138,8 +141,7 @@ def run_pair(
     tool = tool or find(environment)
     options = ["-t", test, "-s", str(nbytes), "-n", str(iterations), "-w", str(max(10, iterations // 10)), "-f", "-v"]
     shared = ["-p", str(port), *(["-e"] if error_handling else [])]
-    with tempfile.TemporaryDirectory(prefix="kvgauge-perftest-") as name:
-        folder = Path(name)
+    with scratch(Path(tempfile.gettempdir())) as folder:
         told = _with_libraries(environment, tool.libraries) | {"LC_ALL": "C"} | tool.tables()
         with _started([str(tool.path), *shared, "-c", str(cores[0])], told, folder / "server") as server:
             _await_listening(server, port, folder / "server")
@@ -226,6 +228,7 @@ def _started(command: list[str], environment: Mapping[str, str], stem: Path) -> 
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_die_with_us,  # noqa: PLW1509  one system call; a server would wait for its client for ever
             )
         except OSError as error:
             raise PerftestFailed("perftest-start", f"{command[0]} cannot be run: {error.strerror}") from error
@@ -236,6 +239,11 @@ def _started(command: list[str], environment: Mapping[str, str], stem: Path) -> 
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _die_with_us() -> None:
+    """Ask the kernel for SIGKILL when we die, also by SIGKILL."""
+    _C.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def _await_listening(server: subprocess.Popen[bytes], port: int, stem: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from perf.asides import CeilingRecord, WitnessRecord
+from perf.asides import CeilingRecord, CommandRecord, WitnessRecord
 from perf.record import SCHEMA, PointRecord
 from suite.errors import BadInput
 from suite.run.complaint import complaint, shown
@@ -26,6 +26,7 @@ class RunRecords:
     points: list[PointRecord] = field(default_factory=list)
     ceilings: list[CeilingRecord] = field(default_factory=list)
     witnesses: list[WitnessRecord] = field(default_factory=list)
+    commands: list[CommandRecord] = field(default_factory=list)  # of an A/B of two commands
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -60,6 +61,8 @@ def read_run(path: Path) -> RunRecords:
                 found.ceilings.append(_checked(CeilingRecord, line, source))
             case "witness":
                 found.witnesses.append(_checked(WitnessRecord, line, source))
+            case "command":
+                found.commands.append(_checked(CommandRecord, line, source))
     return found
 
 

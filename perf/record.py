@@ -6,9 +6,9 @@ because a record file may come from anywhere. Times are ns, sizes bytes.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from perf.memory import MEMORY
 
@@ -46,6 +46,13 @@ class Point(_Closed):
         default=1, ge=1, le=10_000
     )  # pairs of memories that transferred at the same time, this one included
     settings: dict[str, str] = Field(default_factory=dict, max_length=64)  # settings axes, e.g. {"UCX_TLS": "tcp"}
+    variant: Literal["", "A", "B"] = ""  # which side of `sweep --ab` it belongs to; "" in every other sweep
+
+    @model_serializer(mode="wrap")
+    def _without_no_variant(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an empty `variant` out: a sweep without `--ab` is written as it always was."""
+        written: dict[str, Any] = write(self)
+        return written if self.variant else {name: value for name, value in written.items() if name != "variant"}
 
 
 class Storage(_Closed):
@@ -97,6 +104,35 @@ class Issue(_Closed):
     message: str = Field(max_length=2_000)
 
 
+class Usage(_Closed):
+    """What one worker's process used in each timed window, by its own clocks; of the target, from when it began to serve."""
+
+    wall_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100_000)
+    cpu_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100_000)  # user and system, all threads
+    system_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100_000)  # as far as the kernel tells it apart
+    # ready to run, without a processor: the main thread; empty where the kernel does not count it
+    waited_ns: list[Annotated[int, Nanoseconds]] = Field(default_factory=list, max_length=100_000)
+    switches: list[Annotated[int, Count]] = Field(max_length=100_000)  # a processor was taken away from it
+
+
+class Around(_Closed):
+    """What the machine did around the timed windows, as the supervisor saw it."""
+
+    cpus: int = Field(ge=1, le=1 << 20)  # that kvgauge may use
+    window_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100_000)
+    stolen_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100_000)  # by a hypervisor, of all processors
+
+
+class WarmUp(_Closed):
+    """The first window, which gives no number: where the time of a transfer goes, with one clock read more than the timed ones."""
+
+    posted_ns: list[Annotated[int, Nanoseconds]] = Field(
+        max_length=100
+    )  # inside the call that posts, of the first samples
+    durations_ns: list[Annotated[int, Nanoseconds]] = Field(max_length=100)  # of the same, until local completion
+    notified_ns: int = Nanoseconds  # from the last completion of the window until the target has said that all is there
+
+
 class PointRecord(_Closed):
     """One point of one launch, as appended to `samples.jsonl` when it ended."""
 
@@ -134,6 +170,9 @@ class PointRecord(_Closed):
     phases_ns: dict[str, Annotated[int, Nanoseconds]] = Field(
         default_factory=dict, max_length=64
     )  # open, register, connect, prepare, release, ...
+    usage: dict[str, Usage] = Field(default_factory=dict, max_length=8)  # role -> its process in the timed windows
+    around: Around | None = None
+    warm_up: WarmUp | None = None
     progress: dict[str, str] = Field(default_factory=dict, max_length=8)  # role -> "thread" or "caller"
     cores: dict[str, list[int]] = Field(default_factory=dict, max_length=8)  # role -> CPUs it was pinned to
     issues: list[Issue] = Field(default_factory=list, max_length=1_000)

@@ -6,8 +6,9 @@ import statistics
 from typing import TYPE_CHECKING
 
 from perf.percentiles import quantiles
+from perf.roles import INITIATOR
 from perf.statistics import percentiles, throughput
-from perf.summary import Repetition
+from perf.summary import Repetition, Used
 
 if TYPE_CHECKING:
     from perf.record import PointRecord
@@ -31,6 +32,9 @@ def repetition(record: PointRecord) -> Repetition:
         window_samples=record.window_samples,
         posts=posts(record),
         phases_ns=dict(record.phases_ns),
+        bytes=record.logical_bytes * len(durations),
+        used=_used(record),
+        split_ns=_split(record),
     )
 
 
@@ -43,3 +47,33 @@ def launch_rate(record: PointRecord) -> float | None:
 def posts(record: PointRecord) -> int:
     """Return how many transfers the phases of a record add up: those of all windows, with the warm-up."""
     return record.window_samples * (len(record.delivered_ns) + WARM_UP_WINDOWS)
+
+
+def _used(record: PointRecord) -> dict[str, Used]:
+    """Return what each side's process used, the initiator first."""
+    initiator = INITIATOR[record.point.op]
+    found = {
+        "initiator" if role == initiator else "target": Used(
+            sum(usage.cpu_ns), sum(usage.system_ns), sum(usage.wall_ns)
+        )
+        for role, usage in record.usage.items()
+    }
+    return {side: found[side] for side in ("initiator", "target") if side in found and found[side].wall_ns}
+
+
+def _split(record: PointRecord) -> dict[str, float]:
+    """Return where a transfer's time goes: in the call that posts, then until it is complete, both of the first window.
+
+    Its first transfer also made the connection and is left out. `notification` is of the timed windows: from the last
+    completion until the target has said that all is there, once a window; who pulls or stores waits for no word.
+    """
+    found: dict[str, float] = {}
+    first = record.warm_up
+    if first and len(first.posted_ns) == len(first.durations_ns) > 1:
+        found["post"] = statistics.median(first.posted_ns[1:])
+        rest = [took - post for took, post in zip(first.durations_ns[1:], first.posted_ns[1:], strict=True)]
+        found["transfer"] = max(0.0, statistics.median(rest))
+    if record.point.op == "push" and record.delivered_ns:
+        waits = (sum(record.delivered_ns) - sum(record.durations_ns)) / len(record.delivered_ns)
+        found["notification"] = max(0.0, waits)
+    return found

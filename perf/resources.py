@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from perf import witness
+from perf.ab.sides import doubled, sides
 from perf.identity import CEILING, companions_key
 from perf.memory import HOST, kind_of, two_sided
 from perf.planning import points
@@ -22,14 +23,16 @@ from suite.errors import Missing
 from suite.memory.devices import Device
 from suite.run import machine
 from suite.transports import base
-from suite.transports.libraries import library_path
+from suite.transports.libraries import with_libraries
 from suite.units import format_bytes
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from perf.ab.sides import Side
+    from perf.ab.variants import Variant
     from perf.identity import PointKey
     from perf.planning import PlannedPoint
     from perf.spec import SweepSpec
@@ -51,6 +54,12 @@ class Resources:
     devices: Mapping[str, Device] = field(default_factory=dict)  # by name of memory: cuda:0
     emulated: bool = False
     notes: Sequence[str] = ()
+    sides: Mapping[str, Side] = field(default_factory=dict)  # of an A/B, by name
+
+    @property
+    def groups(self) -> int:
+        """How many groups of workers there are at the same time, each with its regions: those of A and of B."""
+        return len(self.sides) or 1
 
     @property
     def region_bytes(self) -> int:
@@ -60,22 +69,26 @@ class Resources:
     def as_json(self) -> dict[str, Any]:
         """Return what a manifest keeps of it."""
         devices = {name: asdict(device) for name, device in self.devices.items()}
-        return {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
+        told = {"worker_environment": dict(self.required), "devices": devices, "notes": list(self.notes)}
+        return told | ({"ab": {name: side.as_json() for name, side in self.sides.items()}} if self.sides else {})
 
 
-def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resources:
-    """Return what `spec` is measured with here; what is lacking is a `Missing`.
+def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0, variants: Sequence[Variant] = ()) -> Resources:
+    """Return what `spec` is measured with here, every point once for each of `variants`; what is lacking is a `Missing`.
 
-    Only the ceiling may be left out, and then with a note.
+    Only the ceiling, and what the spec calls optional, may be left out, and then with a note.
     """
     environment = _environment(logs, emulated_gpus)
     devices = _devices(environment, logs) if emulated_gpus or _wants_devices(spec) else {}
     planned = points(spec, [device.ordinal for device in devices.values()]) if devices else points(spec)
-    runnable, notes = _runnable(planned, library_environment(emulated_gpus))
+    compared = sides(variants, planned, logs, emulated=bool(emulated_gpus))
+    environment_here = library_environment(emulated_gpus)
+    runnable, notes = _runnable(planned, environment_here, spec.optional, list(compared.values()))
     if spec.witness and (lacking := witness.missing(environment)):
         notes.append(f"no witness: {lacking}")
     required = required_environment(sorted({one.point.transport for one in runnable}))
-    resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes)
+    runnable = doubled(runnable, compared.values()) if compared else runnable
+    resources = Resources(runnable, environment, required, devices, bool(emulated_gpus), notes, compared)
     _require_devices(resources)
     _require_memory(resources)
     return resources
@@ -83,14 +96,12 @@ def prepared(spec: SweepSpec, logs: Path, *, emulated_gpus: int = 0) -> Resource
 
 def library_environment(emulated_gpus: int = 0) -> dict[str, str]:
     """Return the caller's environment with the folders in which a worker's loader will look."""
-    caller = dict(os.environ)
-    folders = [library_path(caller)]
+    found = with_libraries(os.environ)
     if emulated_gpus:
         from suite.cuda_emulator.build import library_folder
 
-        folders.insert(0, str(library_folder()))
-    path = ":".join(filter(None, folders))
-    return caller | {"LD_LIBRARY_PATH": path} if path else caller
+        found["LD_LIBRARY_PATH"] = ":".join(filter(None, [str(library_folder()), found.get("LD_LIBRARY_PATH")]))
+    return found
 
 
 def _environment(logs: Path, emulated_gpus: int) -> dict[str, str]:
@@ -130,17 +141,30 @@ def _probed(probe: WorkerSpec) -> list[dict[str, Any]]:
     return found
 
 
-def _runnable(planned: Sequence[PlannedPoint], environment: Mapping[str, str]) -> tuple[list[PlannedPoint], list[str]]:
-    """Return the points that can run here, and notes on what was left out."""
+def _runnable(
+    planned: Sequence[PlannedPoint],
+    environment: Mapping[str, str],
+    optional: Collection[str] = (),
+    sides: Sequence[Side] = (),
+) -> tuple[list[PlannedPoint], list[str]]:
+    """Return the points that can run here, on all `sides` if there are any, and notes on what was left out.
+
+    That is the ceiling, and what is `optional`.
+    """
     notes: list[str] = []
     lacking: dict[str, str] = {}
     for name in sorted({one.point.transport for one in planned}):
-        if missing := base.load(name).missing(environment):
-            if name != CEILING:
+        answers = [side.lacks(name, environment) for side in sides] or [base.load(name).missing(environment)]
+        if missing := next(filter(None, answers), None):
+            if name != CEILING and name not in optional:
                 raise Missing("transport-missing", f"{name} cannot run here: {missing}")
             lacking[name] = missing
-            notes.append(f"no ceiling: {name} cannot run here: {missing}")
-    return [one for one in planned if one.point.transport not in lacking], notes
+            what = "no ceiling" if name == CEILING else "left out, as the spec allows"
+            notes.append(f"{what}: {name} cannot run here: {missing}")
+    runnable = [one for one in planned if one.point.transport not in lacking]
+    if not runnable:
+        raise Missing("transport-missing", "; ".join(notes))
+    return runnable, notes
 
 
 def _require_devices(resources: Resources) -> None:
@@ -151,7 +175,7 @@ def _require_devices(resources: Resources) -> None:
         if name not in resources.devices:
             there = ", ".join(resources.devices) or "none"
             raise Missing("no-such-device", f"there is no {name}", f"devices here: {there}; see memory in the spec")
-        device, count = resources.devices[name], 2 + _at_once(resources.planned, name)
+        device, count = resources.devices[name], 2 * resources.groups + _at_once(resources.planned, name)
         needed = count * resources.region_bytes + _staged_bytes(resources.planned, name)
         if device.total_bytes < needed:
             raise Missing(
@@ -164,8 +188,10 @@ def _require_devices(resources: Resources) -> None:
 def _require_memory(resources: Resources) -> None:
     """Refuse a sweep that host memory cannot hold: its own regions, and those of emulated devices."""
     in_host_memory = [name for name in _memories(resources.planned) if name == HOST or resources.emulated]
-    regions = sum(2 + _at_once(resources.planned, name) for name in in_host_memory)
-    workers = 2 + 2 * max((one.point.flows for one in resources.planned if one.point.flows > 1), default=0)
+    regions = sum(2 * resources.groups + _at_once(resources.planned, name) for name in in_host_memory)
+    workers = 2 * resources.groups + 2 * max(
+        (one.point.flows for one in resources.planned if one.point.flows > 1), default=0
+    )
     staged = sum(_staged_bytes(resources.planned, name) for name in in_host_memory)
     needed = regions * resources.region_bytes + staged + workers * _PROCESS_BYTES
     available = machine.available_bytes()

@@ -22,10 +22,11 @@ from perf.handoff import Handoff, fetch_each
 from perf.holdings import Held, Holdings, OnDevice
 from perf.roles import FILE, INITIATOR, PLACES, POSTED, kept_by, through_file
 from perf.settings import Ours, of_back_end, ours
-from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, receive_all, run_window
+from perf.window import ACKNOWLEDGED, DELIVERED, await_tag, receive_all, run_apart, run_window, settle
 from suite.kv import diagnosis
 from suite.kv import stamp as content_of
 from suite.kv.plan import LENGTH
+from suite.run import processor
 from suite.transports import base, tcp_info
 
 if TYPE_CHECKING:
@@ -127,23 +128,29 @@ class PointServer:
             held.access.fill(held.before(epoch, source=held.place == PLACES[self._op][0]))
         if self._keeps_file:
             self._file.drop_cache()
+        settle()
         return self._counters()
 
-    def serve(self) -> None:
-        """Drive the other side of one window; tell a pushing initiator that all of it is here."""
+    def serve(self) -> dict[str, Any]:
+        """Drive the other side of one window; tell a pushing initiator that all of it is here. Return what it used."""
+        begun = processor.read()
         if self._op == "handoff":
             fetch_each(self._transfers, self._endpoint, self._peer)
-            return
-        if self._two_sided:
+        elif self._two_sided:
             receive_all(self._transfers)
         else:
             await_tag(self._endpoint, DELIVERED)
         if self._op == "push":
             self._endpoint.notify(self._peer, ACKNOWLEDGED)
+        return {"usage": processor.read().since(begun)}
 
     def post(self) -> dict[str, Any]:
         """Run one window; return its timing."""
         return asdict(run_window(self._transfers, self._wait_for_delivery))
+
+    def post_apart(self) -> dict[str, Any]:
+        """Run one window that gives no number, and time the calls that post apart."""
+        return asdict(run_apart(self._transfers, self._wait_for_delivery))
 
     def check(self, epoch: int) -> dict[str, Any]:
         """Compare every byte that this worker keeps with what it must be after the window."""

@@ -20,7 +20,7 @@ _ACCEPTED = {
     "files": tuple(str(count) for count in (1, 2, 4, 8, 16)),
     "device_memory": ("cudaMalloc", "vmm"),
 }
-_OF_STORAGE = ("io", "files")
+OF_STORAGE = ("io", "files")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def check_settings(transport: str, op: str, settings: Mapping[str, str]) -> Mapp
         if name.startswith("DYN_KVBM_") or not _VARIABLE.fullmatch(name) or "\0" in value:
             hint = f"accepted: variables of the engines ({', '.join(STEERING)}...), which workers get when they start"
             raise BadInput("bad-setting", f"{transport}: {name[:60]!r} cannot be set for one point", hint)
-    for name in _OF_STORAGE:
+    for name in OF_STORAGE:
         if name in settings and not through_file(op):
             raise BadInput("bad-setting", f"{transport}: {name} is a setting of storage, and {op} goes through no file")
     return settings

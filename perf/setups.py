@@ -29,6 +29,7 @@ class Setup:
     name: str  # "default", "ucx", "UCX_TLS=tcp", "emulated, UCX_TLS=tcp"
     transport: str  # the only one, if it must be alone; else empty
     variables: tuple[tuple[str, str], ...]  # a settings axis, over the caller's environment
+    variant: str = ""  # of an A/B
 
     def environment(self, caller: Mapping[str, str], transports: Sequence[str]) -> dict[str, str]:
         """Return the environment of its workers: what `transports` ask for, and the axis over it."""
@@ -44,10 +45,11 @@ def setup_of(point: Point, *, emulated: bool = False) -> Setup:
     """Return the setup that a point is measured in."""
     alone = point.transport if base.load(point.transport).traits.alone else ""
     axis = tuple(sorted(variables(point.settings).items()))
-    parts = [EMULATED] if emulated else []
+    parts: list[str] = [point.variant] if point.variant else []
+    parts += [EMULATED] if emulated else []
     parts += [alone] if alone else []
     parts += [f"{name}={value}" for name, value in axis]
-    return Setup(", ".join(parts)[:200] or DEFAULT, alone, axis)
+    return Setup(", ".join(parts)[:200] or DEFAULT, alone, axis, point.variant)
 
 
 def by_setup(

@@ -160,6 +160,10 @@ class SweepSpec(_Table):
     windows: int = Field(default=2, ge=1, le=100)  # timed, per point and launch, after one warm-up window
     ceilings: bool = False  # in every launch, what a memory copy, TCP loopback and the volume reach
     witness: bool = False  # in every launch, ucx_perftest beside each hot point of UCX's
+    # transports that are left out, with a note, where this machine lacks them; all others are then an error
+    optional: Annotated[
+        list[Annotated[str, Field(max_length=200), AfterValidator(_transport)]], Field(max_length=64)
+    ] = Field(default=[])
     kv: list[KvSweep] = Field(default_factory=list, max_length=64)
     messages: list[MessageSweep] = Field(default_factory=list, max_length=64, alias="bytes")
 
@@ -173,6 +177,7 @@ class SweepSpec(_Table):
             update={
                 "kv": [table.model_copy(update={"transports": swept(table)}) for table in self.kv],
                 "messages": [table.model_copy(update={"transports": swept(table)}) for table in self.messages],
+                "optional": [name for name in self.optional if name not in transports],  # asked for: must be there
             }
         )
 

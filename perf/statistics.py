@@ -1,4 +1,4 @@
-"""Numbers out of samples: intervals, percentiles, rates, steadiness.
+"""Numbers out of samples: intervals, percentiles, rates, trends. Arrays in, plain numbers out; nothing here judges them.
 
 The unit of repetition is a launch: samples of one launch are not independent, so
 an interval is only ever taken over launches. Nothing here assumes a distribution.
@@ -7,12 +7,12 @@ an interval is only ever taken over launches. Nothing here assumes a distributio
 from __future__ import annotations
 
 import statistics
-from math import comb
+from functools import cache
+from math import erfc, factorial, sqrt
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from perf.record import Issue
 from perf.summary import Interval
 from suite.units import gb_per_s
 
@@ -21,16 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from perf.record import PointRecord
-
 _PERMILLE = {"p50": 500, "p90": 900, "p99": 990, "p99.9": 999}
 _BEYOND = 10  # samples that must lie beyond a percentile before it is given: n >= 10 / (1 - q)
-
-# Beyond these a point is called unsteady. 10 % of the mean is pyperf's limit (`doc/run_benchmark.rst`).
-_VARIATION = 0.10
-_DRIFT = 0.10
-_FIRST_RATIO = 1.5
-_FIRST_COST = 0.05
+_EXACT = 40  # values up to which every order is counted; beyond, a sum of so many ranks is normal
 
 
 def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -41,15 +34,35 @@ def median_interval(values: Sequence[float], confidence: float = 0.95) -> Interv
     fewer than k values fall below. The narrowest such interval with at least `confidence`
     is given, with its true confidence: for six launches [min, max], 0.969.
     """
-    ordered = sorted(values)
-    n = len(ordered)
-    low = high = achieved = None
-    for k in range(1, n // 2 + 1):
-        covered = 1 - 2 * sum(comb(n, below) for below in range(k)) / 2**n
-        if covered < confidence:
-            break
-        low, high, achieved = ordered[k - 1], ordered[n - k], covered
-    return Interval(statistics.median(ordered), low, high, achieved, n)
+    low, high, achieved = quantile_ends(values, 0.5, confidence)
+    if low is None or high is None:
+        return Interval(statistics.median(values), None, None, None, len(values))
+    return Interval(statistics.median(values), low, high, achieved, len(values))
+
+
+def quantile_ends(
+    values: Sequence[float] | NDArray[np.float64], q: float, confidence: float = 0.95
+) -> tuple[float | None, float | None, float]:
+    """Return the order statistics between which quantile `q` of independent `values` lies, and with which confidence.
+
+    Each end misses it with at most half of 1 - `confidence`; an end that no value can be is None: the
+    upper one of p99 needs 368 values. The number of values below the quantile is binomial(n, q).
+    """
+    ordered, n = np.sort(np.asarray(values, np.float64)), len(values)
+    at_most = _binomial(n, q)  # at_most[k]: the chance that no more than k values lie below
+    tail = (1 - confidence) / 2
+    low = int(np.searchsorted(at_most, tail * (1 + 1e-12), side="right"))  # the low-th smallest
+    high = int(np.searchsorted(at_most, (1 - tail) * (1 - 1e-12), side="left")) + 1
+    missed = (float(at_most[low - 1]) if low else 0.0) + (1 - float(at_most[high - 1]) if high <= n else 0.0)
+    return float(ordered[low - 1]) if low else None, float(ordered[high - 1]) if high <= n else None, 1 - missed
+
+
+@cache  # points of a run have as many launches
+def _binomial(n: int, q: float) -> NDArray[np.float64]:
+    """Return the distribution function of binomial(n, q) at 0 to n."""
+    k = np.arange(1, n + 1)
+    steps = np.concatenate([[n * np.log1p(-q)], np.log((n - k + 1) / k) + np.log(q) - np.log1p(-q)])
+    return np.asarray(np.minimum(np.cumsum(np.exp(np.cumsum(steps))), 1.0))
 
 
 def percentiles(durations_ns: Sequence[int] | NDArray[np.int64]) -> dict[str, float]:
@@ -75,13 +88,30 @@ def variation(values: Sequence[float]) -> float:
     return statistics.stdev(values) / mean if len(values) > 1 and mean else 0.0
 
 
-def drift(delivered_ns: Sequence[int]) -> float:
-    """Return by how much the last window is slower than the first, on a fitted line, as a share of the mean."""
-    mean = statistics.fmean(delivered_ns) if delivered_ns else 0.0
-    if len(delivered_ns) < 2 or not mean:  # noqa: PLR2004  a line needs two points
+def middle_spread(values: Sequence[float]) -> float:
+    """Return how wide the middle half of `values` is, by their median: no few odd values count; 0 for none."""
+    if not len(values):
         return 0.0
-    slope = statistics.linear_regression(range(len(delivered_ns)), delivered_ns).slope
-    return slope * (len(delivered_ns) - 1) / mean
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75], method="inverted_cdf")
+    return float((high - low) / middle) if middle else 0.0
+
+
+def drift(values: Sequence[float]) -> float:
+    """Return by how much the last of `values` exceeds the first, on a fitted line, as a share of the mean."""
+    mean = statistics.fmean(values) if values else 0.0
+    if len(values) < 2 or not mean:  # noqa: PLR2004  a line needs two points
+        return 0.0
+    slope = statistics.linear_regression(range(len(values)), values).slope
+    return slope * (len(values) - 1) / mean
+
+
+def halves(values: Sequence[float]) -> float:
+    """Return by how much the median of the second half exceeds that of the first, as a share of both; 0 for fewer than six."""
+    half = len(values) // 2
+    if half < 3:  # noqa: PLR2004  a median of two is a mean
+        return 0.0
+    first, second = statistics.median(values[:half]), statistics.median(values[-half:])
+    return 2 * (second - first) / (first + second) if first + second else 0.0
 
 
 def slow_start(durations_ns: Sequence[int], window_samples: int) -> tuple[float, float]:
@@ -94,35 +124,42 @@ def slow_start(durations_ns: Sequence[int], window_samples: int) -> tuple[float,
     return statistics.median(first) / usual, excess * len(first) / sum(durations_ns)
 
 
-def unsteadiness(records: Sequence[PointRecord], rates_gb_per_s: Sequence[float]) -> list[Issue]:
-    """Return what makes the launches of one point doubtful, as OPEN issues.
+def trend(values: Sequence[float]) -> tuple[float, float]:
+    """Return the change over all `values`, in their order, as a share of the median, and p of no trend (Mann-Kendall, two-sided).
 
-    Drift and slow first samples are medians over launches: what recurs is a trend, and
-    what does not is noise and widens the interval. A slow first sample counts only where
-    it costs the window something; among a thousand samples it does not.
+    The change is the median of the slopes of all pairs (Theil and Sen), times the steps. p is
+    exact: the share of all orders of as many values that have as many pairs out of order or more.
+    Equal values are half a pair each way. 0 and 1 for fewer than two values.
     """
-    if not records:
-        return []
-    issues = []
-    spread = variation(rates_gb_per_s)
-    if spread > _VARIATION:
-        issues.append(_open("launches-differ", f"the launches' throughputs differ: they vary by {_percent(spread)}"))
-    slower = statistics.median(drift(record.delivered_ns) for record in records)
-    if abs(slower) > _DRIFT:
-        word = "slower" if slower > 0 else "faster"
-        issues.append(
-            _open("drift", f"from the first window to the last, transfers became {_percent(abs(slower))} {word}")
-        )
-    starts = [slow_start(record.durations_ns, record.window_samples) for record in records]
-    ratio, cost = (statistics.median(column) for column in zip(*starts, strict=True))
-    if ratio > _FIRST_RATIO and cost > _FIRST_COST:
-        issues.append(_open("slow-start", f"the first sample of a window took {ratio:.1f} times as long as the median"))
-    return issues
+    n = len(values)
+    if n < 2 or not statistics.median(values):  # noqa: PLR2004  an order needs two
+        return 0.0, 1.0
+    first, second = np.triu_indices(n, 1)
+    taken = np.asarray(values, np.float64)
+    rises = taken[second] - taken[first]
+    change = float(np.median(rises / (second - first))) * (n - 1) / statistics.median(values)
+    falls = float(np.count_nonzero(rises < 0) + np.count_nonzero(rises == 0) / 2)
+    return change, _no_trend(n, min(falls, len(rises) - falls))
 
 
-def _open(code: str, message: str) -> Issue:
-    return Issue(level="OPEN", code=code, message=message)
+def _no_trend(n: int, out_of_order: float) -> float:
+    """Return the chance that n values in any order have so few pairs out of order, or so few in order."""
+    pairs = n * (n - 1) / 2
+    if n > _EXACT:
+        deviation = (pairs / 2 - out_of_order - 0.5) / sqrt(n * (n - 1) * (2 * n + 5) / 72)
+        return min(1.0, erfc(max(0.0, deviation) / sqrt(2)))
+    counted = sum(_inversions(n)[: int(out_of_order) + 1 + (out_of_order % 1 > 0)])
+    return min(1.0, 2 * counted / factorial(n))
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %"
+@cache
+def _inversions(n: int) -> tuple[int, ...]:
+    """Return how many orders of n values have 0, 1, 2, ... pairs out of order."""
+    counts = [1]
+    for size in range(2, n + 1):
+        wide = [0] * (len(counts) + size - 1)
+        for place, count in enumerate(counts):
+            for more in range(size):
+                wide[place + more] += count
+        counts = wide
+    return tuple(counts)

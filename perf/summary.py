@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,6 +29,35 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class Used:
+    """What one worker's process used in the timed windows of a launch, all of them together; ns."""
+
+    cpu_ns: int  # user and system, all threads
+    system_ns: int
+    wall_ns: int
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """Processor time of one side: seconds for a GB (1e9) of the KV cache, and the share of one processor meanwhile.
+
+    A side that polls uses a whole processor however little it moves, and the share says so.
+    """
+
+    seconds_per_gb: Interval
+    share: Interval  # 1 is one processor all the time; several threads can use more
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A launch that is in no number, and why."""
+
+    launch: int
+    code: str
+    why: str
+
+
+@dataclass(frozen=True)
 class Repetition:
     """A point in one launch that counts. Launches of two points are paired by their number: they ran side by side."""
 
@@ -43,6 +72,9 @@ class Repetition:
     window_samples: int
     posts: int  # transfers that `phases_ns` add up over: all windows, with the warm-up
     phases_ns: Mapping[str, int]
+    bytes: int = 0  # logical, of all timed windows
+    used: Mapping[str, Used] = field(default_factory=dict)  # "initiator", "target"; empty in older runs
+    split_ns: Mapping[str, float] = field(default_factory=dict)  # post, transfer, notification: `perf.repetition`
 
 
 @dataclass(frozen=True)
@@ -74,6 +106,9 @@ class PointSummary:
     repetitions: tuple[Repetition, ...] = ()  # one per launch that counts; none on the emulator
     limit: Share | None = None  # of the ceiling that applies to its wire, working set and pages
     evidence: tuple[Evidence, ...] = ()  # of the first launch that counts with each wire
+    tails_ns: Mapping[str, Interval] = field(default_factory=dict)  # p90, ...: a launch's percentile, over launches
+    cpu: Mapping[str, Cpu] = field(default_factory=dict)  # "initiator", "target"
+    left_out: tuple[LeftOut, ...] = ()  # launches that do not count
 
     @property
     def invalid(self) -> bool:
@@ -94,6 +129,8 @@ def withheld(summary: PointSummary) -> PointSummary:
         ceiling_share=None,
         repetitions=(),
         limit=None,
+        tails_ns={},
+        cpu={},
     )
 
 

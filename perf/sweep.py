@@ -9,19 +9,22 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from perf.ab.interleaving import in_turns, orders, side_by_side, twin
+from perf.ab.restored import restored
 from perf.beside import beside
-from perf.budget import Budget
+from perf.budget import Budget, not_reached
 from perf.draft import lost
 from perf.identity import companions_key, point_key
 from perf.launch import SERVER, LaunchPlan, PointFailed, launched
-from perf.planning import schedule
 from perf.reading import read_records, read_run
 from perf.record import Failure, PointRecord
 from perf.resources import prepared
 from perf.roles import through_file
 from perf.settings import ours
 from perf.setups import by_setup
+from perf.sharing import within
 from perf.spec import check_spec
+from perf.spent import Clocked, Stopwatch
 from perf.together import measure_together
 from perf.witness import key_of
 from suite.errors import BadInput, KvgaugeError
@@ -31,13 +34,15 @@ from suite.run.scratch import scratch
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from perf.ab.variants import Variant
     from perf.asides import CeilingRecord, WitnessRecord
     from perf.beside import Beside
     from perf.planning import PlannedPoint
     from perf.resources import Resources
+    from perf.setups import Setup
     from perf.spec import SweepSpec
 
     Record = PointRecord | CeilingRecord | WitnessRecord
@@ -72,6 +77,7 @@ class Options:
     emulated_gpus: int = 0
     budget_s: float | None = None  # of this invocation; None: until all is measured
     scratch: Path | None = None  # where the file of stores and fetches is made; None: in the run folder
+    variants: tuple[Variant, ...] = ()  # A and B, measured side by side; none: as the spec says
 
 
 def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watcher) -> None:
@@ -79,7 +85,8 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
 
     Points of launches that `folder` already has are not measured again.
     """
-    resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus)
+    clocked, budget = Clocked(folder.path), Budget(options.budget_s)
+    resources = prepared(spec, folder.logs, emulated_gpus=options.emulated_gpus, variants=options.variants)
     planned = resources.planned
     started = manifest.begin(
         seed=options.seed,
@@ -92,39 +99,30 @@ def measure(spec: SweepSpec, folder: RunFolder, options: Options, watcher: Watch
     left = _left(planned, spec.launches, options.seed, folder)
     watcher.started(spec.launches, len(planned), done=spec.launches * len(planned) - sum(map(len, left.values())))
     complete = False
-    budget = Budget(options.budget_s)
+    thinned: set[int] = set()  # launches that measure some points only, so that there are enough of them
     try:
+        within_it = within(budget, left, planned, spec.launches, note=watcher.note, thinned=thinned)
         asides = beside(spec, resources, folder.logs, watcher.note)
         with closing(
-            _records(resources, _within(budget, left), folder, options, asides)
+            _records(resources, within_it, folder, options, asides, stopwatch=clocked.stopwatch, thinned=thinned)
         ) as records:  # no worker is left
             for record in records:
                 folder.append(record.model_dump(mode="json", by_alias=True))
+                clocked.note(record.launch)
                 if isinstance(record, PointRecord):
                     watcher.measured(record)
                 if budget.over:
                     break
         missing = _left(planned, spec.launches, options.seed, folder)
         complete = not missing
-        for note in _not_reached(missing, spec.launches, len(planned)):
+        for note in not_reached(missing, planned, spec.launches, folder.path):
             watcher.note(note)
     finally:
-        folder.write_manifest(manifest.end(started, complete=complete))
+        folder.write_manifest({**manifest.end(started, complete=complete), **clocked.over()})
 
 
-def _not_reached(missing: Mapping[int, Sequence[object]], launches: int, points: int) -> Iterator[str]:
-    """Say what a budget has left out."""
-    if not missing:
-        return
-    whole = [launch + 1 for launch, order in missing.items() if len(order) == points]
-    parts = sum(len(order) for order in missing.values() if len(order) < points)
-    named = [f"launch {', '.join(map(str, whole))} of {launches}"] if whole else []
-    named += [f"{parts} points of a launch that was begun"] if parts else []
-    yield f"the budget is over; not reached: {' and '.join(named)}"
-
-
-def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
-    """Return what a run folder's manifest says was asked for, and the folder, to go on with it."""
+def resumed(path: Path, given: Sequence[Variant] = ()) -> tuple[SweepSpec, Options, RunFolder]:
+    """Return what a run folder's manifest says was asked for, and the folder, to go on with it; `given` is --ab, said again."""
     asked = manifest.read(RunFolder(path).manifest)
     spec = check_spec(asked.get("spec"), source=f"{path}/manifest.json, spec")
     seed, settings = asked.get("seed"), asked.get("settings")
@@ -133,7 +131,8 @@ def resumed(path: Path) -> tuple[SweepSpec, Options, RunFolder]:
     gpus = settings.get("emulated_gpus", 0)
     if not isinstance(gpus, int):
         raise BadInput("bad-manifest", f"{path}/manifest.json: emulated_gpus is no number", "start a new run")
-    return spec, Options(seed=seed, settings=settings, emulated_gpus=gpus), reopen(path)
+    variants = restored(settings, f"{path}/manifest.json", given)
+    return spec, Options(seed=seed, settings=settings, emulated_gpus=gpus, variants=variants), reopen(path)
 
 
 def _left(
@@ -141,35 +140,17 @@ def _left(
 ) -> dict[int, list[tuple[int, int]]]:
     """Return launch -> (position, index) of the points that `folder` has no record of; finished launches are left out."""
     done = {(record.launch, point_key(record.point)) for record in read_records(folder.samples)[0]}
-    orders = schedule(planned, launches, seed)
+    ordered = orders(planned, launches, seed)
     keys = [point_key(one.point) for one in planned]
-    # of points that transfer at the same time, one that is missing has all of them measured again
-    torn = {
-        (launch, companions_key(one.point))
-        for launch in range(launches)
-        for one, key in zip(planned, keys, strict=True)
-        if one.point.flows > 1 and (launch, key) not in done
-    }
-    left = {
-        launch: [
-            (position, index)
-            for position, index in enumerate(order)
-            if (launch, keys[index]) not in done or (launch, companions_key(planned[index].point)) in torn
-        ]
-        for launch, order in enumerate(orders)
-    }
+    left = {}
+    for launch, order in enumerate(ordered):
+        missing = {index for index in order if (launch, keys[index]) not in done}
+        # of points that transfer at the same time, one that is missing has all of them measured again
+        torn = {companions_key(planned[index].point) for index in missing if planned[index].point.flows > 1}
+        again = missing | {index for index in order if companions_key(planned[index].point) in torn}
+        again |= {other for index in again if (other := twin(planned, index)) is not None}
+        left[launch] = [(position, index) for position, index in enumerate(order) if index in again]
     return {launch: points for launch, points in left.items() if points}
-
-
-def _within(
-    budget: Budget, left: Mapping[int, Sequence[tuple[int, int]]]
-) -> Iterator[tuple[int, Sequence[tuple[int, int]]]]:
-    """Yield each launch that should end in time."""
-    for launch, order in left.items():
-        if not budget.launch():
-            return
-        yield launch, order
-        budget.launched()
 
 
 def _records(
@@ -178,6 +159,9 @@ def _records(
     folder: RunFolder,
     options: Options,
     asides: Beside,
+    *,
+    stopwatch: Stopwatch,
+    thinned: Collection[int],
 ) -> Generator[Record]:
     losses: Counter[int] = Counter()
     done = _asides_done(folder)
@@ -193,25 +177,45 @@ def _records(
             file=file,
             devices=resources.devices,
             emulated=resources.emulated,
+            stopwatch=stopwatch,
         )
         for launch, order in launches:
             steps = _steps(replace(plan, launch=launch), resources, order, losses)
-            for step in _mixed(
-                steps, asides.steps(launch, done[launch], volume=file.parent if file else None), (options.seed, launch)
-            ):
+            known = done[launch] | ({"ceiling"} if launch in thinned else set())  # the first launch has had them
+            others = asides.steps(launch, known, volume=file.parent if file else None)
+            others = [partial(stopwatch.each, "beside", step) for step in others]
+            for step in _mixed(steps, others, (options.seed, launch)):
                 yield from step()
 
 
 def _steps(
     plan: LaunchPlan, resources: Resources, order: Sequence[tuple[int, int]], losses: Counter[int]
 ) -> list[Step]:
-    """Return a step for each setup of a launch: its points, in workers of their own."""
-    steps: list[Step] = []
-    for number, (chosen, points) in enumerate(by_setup(resources.planned, order, emulated=resources.emulated)):
-        transports = sorted({resources.planned[index].point.transport for _, index in points})
+    """Return a step for each setup of a launch: its points, in workers of their own; those of A and B are one step."""
+    groups = by_setup(resources.planned, order, emulated=resources.emulated)
+    return [
+        partial(_setup, plan, f"{number}.", resources, together, losses)
+        for number, together in enumerate(side_by_side(groups))
+    ]
+
+
+def _setup(
+    plan: LaunchPlan,
+    label: str,
+    resources: Resources,
+    together: Sequence[tuple[Setup, Sequence[tuple[int, int]]]],
+    losses: Counter[int],
+) -> Iterable[PointRecord]:
+    planned = resources.planned
+    measuring = {}
+    for chosen, points in together:
+        transports = sorted({planned[index].point.transport for _, index in points})
         own = replace(plan, environment=chosen.environment(resources.environment, transports))
-        steps.append(partial(_launch, own, f"{number}.", resources.planned, deque(points), losses))
-    return steps
+        if side := resources.sides.get(chosen.variant):
+            own = replace(own, environment=side.environment(own.environment), python=side.python)
+        measuring[chosen.variant] = _launch(own, f"{label}{chosen.variant}", planned, deque(points), losses)
+    turns = sorted(one for _, points in together for one in points)
+    return in_turns(measuring, [planned[index].point.variant for _, index in turns])
 
 
 def _mixed(steps: list[Step], asides: Sequence[Step], seed: tuple[int, int]) -> list[Step]:

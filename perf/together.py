@@ -9,11 +9,13 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from perf.draft import lost
 from perf.launch import PointFailed, launched
 from perf.record import Failure
+from perf.spent import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +31,9 @@ def measure_together(plan: LaunchPlan, attempt: str, members: Sequence[Member]) 
     """Measure points that differ in their memories only, in the same windows; a lost one costs all of them."""
     gate = threading.Barrier(len(members))
     with ExitStack() as stack:
-        launches = [stack.enter_context(launched(plan, f"{attempt}-pair{pair}")) for pair in range(len(members))]
+        # all are in their windows at the same time: one of them has the stopwatch
+        plans = [plan if pair == 0 else replace(plan, stopwatch=Stopwatch()) for pair in range(len(members))]
+        launches = [stack.enter_context(launched(one, f"{attempt}-pair{pair}")) for pair, one in enumerate(plans)]
         with ThreadPoolExecutor(len(members)) as threads:
             pairs = range(len(members))
             records = list(

@@ -53,6 +53,16 @@ def rate(interval: Interval | None) -> Estimate:
     return _estimate(interval, lambda value: format_rate(value).removesuffix(" GB/s"))
 
 
+def seconds(interval: Interval | None) -> Estimate:
+    """Return seconds a GB without their unit, which the heading of the column gives: s/GB."""
+    return _estimate(interval, lambda value: f"{value:.3g}")
+
+
+def percent(interval: Interval | None) -> Estimate:
+    """Return a share, whole percent."""
+    return _estimate(interval, lambda value: f"{100 * value:.0f} %")
+
+
 def latency(interval: Interval | None) -> Estimate:
     """Return a latency; the ends of its interval name their unit only where it is another one."""
     return _estimate(interval, format_ns)
@@ -111,9 +121,10 @@ def between_hosts() -> str:
 
 
 def carrier(point: Point) -> str:
-    """Return the transport with the settings that set it apart: `ucx (UCX_TLS=tcp)`."""
-    settings = ", ".join(f"{name}={value}" for name, value in sorted(point.settings.items()))
-    return f"{point.transport} ({settings})" if settings else point.transport
+    """Return the transport with what sets it apart: `ucx (UCX_TLS=tcp)`; `ucx (B)` for one side of an A/B."""
+    settings = [f"{name}={value}" for name, value in sorted(point.settings.items())]
+    apart = ", ".join([*filter(None, [point.variant]), *settings])
+    return f"{point.transport} ({apart})" if apart else point.transport
 
 
 def full_name(point: Point) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
+from perf.calibration.told import told
 from perf.identity import reading_order
 from perf.words import full_name
 from reports.sections.hardware import devices, emulation, moved, size
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from conformance.record import Case
+    from perf.ab.against import Against
+    from perf.calibration.told import Told
     from perf.limits import Limit
+    from perf.outside.result import OutsideResult
+    from perf.spent import Spent
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
     from reports.sections.conformance import Matrix
@@ -99,6 +104,10 @@ class ReportData:
     launches: tuple[Mapping[str, object], ...] = ()  # `reports.launches.launch_row` of every record
     cases: tuple[Case, ...] = ()  # of conformance, one by one
     transfer: Transfer | None = None  # of kvgauge transfer
+    time: Spent | None = None  # where the wall time of a sweep went
+    outside: tuple[OutsideResult, ...] = ()  # of other tools, to stand beside
+    calibration: Told | None = None  # of the machine, before the run
+    against: Against | None = None  # of kvgauge sweep --ab
 
     @property
     def stopped(self) -> str:
@@ -126,6 +135,9 @@ def report_data(
     launches: Sequence[Mapping[str, object]] = (),
     cases: Sequence[Case] = (),
     transfer: Transfer | None = None,
+    time: Spent | None = None,
+    outside: Sequence[OutsideResult] = (),
+    against: Against | None = None,
 ) -> ReportData:
     """Build the report of one run; `run` is the name of its folder."""
     settings = _mapping(manifest.get("settings"))
@@ -154,7 +166,7 @@ def report_data(
         problems=_problems(ordered),
         environment=_facts(_mapping(manifest.get("environment"))),
         versions=_facts(_mapping(manifest.get("versions"))),
-        notes=tuple(notes),
+        notes=(*notes, *(against.notes if against else ())),
         command=shlex.join((PurePath(command[0]).name, *command[1:])) if command else "",
         seed=_scalar(manifest.get("seed")),
         conformance=conformance,
@@ -163,6 +175,10 @@ def report_data(
         launches=tuple(launches),
         cases=tuple(cases),
         transfer=transfer,
+        time=time,
+        outside=tuple(outside),
+        calibration=told(manifest),
+        against=against,
         spec=json.dumps(_mapping(manifest.get("spec")), indent=2, sort_keys=True, default=str),
     )
 

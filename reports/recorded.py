@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from conformance.record import FILE, read_cases
+from perf.ab.against import compared as compared_ab
+from perf.ab.restored import is_ab
 from perf.analysis import summarise
 from perf.limits import limits
 from perf.reading import RunRecords, read_run
+from perf.spent import read_times, spent
 from perf.testimony import compared
 from reports.launches import launch_row
 from reports.requests import read_requests
 from suite.errors import BadInput
-from suite.run.folder import REQUESTS, RunFolder
+from suite.run.folder import REQUESTS, TIMES, RunFolder
 from suite.run.manifest import SCHEMA
 from suite.run.manifest import read as read_manifest
 
@@ -23,7 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from conformance.record import Case
+    from perf.ab.against import Against
     from perf.limits import Limit
+    from perf.spent import Spent
     from perf.summary import PointSummary
     from perf.testimony import Witnessed
     from suite.transfer.record import RequestRecord
@@ -43,6 +48,8 @@ class Run:
     testimonies: tuple[Witnessed, ...] = ()  # of ucx_perftest
     launches: tuple[Mapping[str, object], ...] = ()  # `launch_row` of every record
     requests: tuple[RequestRecord, ...] | None = None  # of `kvgauge transfer`
+    time: Spent | None = None  # where the wall time of a sweep went
+    against: Against | None = None  # of `kvgauge sweep --ab`
 
 
 def load_run(path: Path, name: str = "") -> Run:
@@ -58,8 +65,9 @@ def load_run(path: Path, name: str = "") -> Run:
     requests = read_requests(path / REQUESTS, notes) if (path / REQUESTS).exists() else None
     measured = folder.samples.exists() or (cases is None and requests is None)
     found = read_run(folder.samples) if measured else RunRecords()
+    called = name or path.resolve().name
     return Run(
-        name=name or path.resolve().name,
+        name=called,
         manifest=manifest,
         summaries=tuple(summarise(found.points, found.ceilings)),
         cases=cases,
@@ -70,4 +78,6 @@ def load_run(path: Path, name: str = "") -> Run:
         testimonies=tuple(compared(found.points, found.witnesses)),
         launches=tuple(map(launch_row, found.points)),
         requests=requests,
+        time=spent(read_times(path / TIMES)),
+        against=compared_ab(called, manifest, found) if is_ab(manifest.get("settings")) else None,
     )

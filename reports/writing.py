@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from perf.outside.formats import read_file
 from perf.verdict import verdict
 from reports.formats.choice import HTML
 from reports.recorded import load_run
@@ -16,32 +17,38 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from reports.data import ReportData
+    from reports.exports.choice import Export
     from reports.formats.choice import Format
+    from reports.recorded import Run
 
 COMPARISON = Path("comparison.html")
 FEWEST_RUNS, MOST_RUNS = 2, 8  # side by side: as many as there are colours, and as a table can hold
 _HEAD = 4096
 
 
-def write_report(path: Path, out: Path | None = None, form: Format = HTML) -> Path:
-    """Write the report of the run in `path` to `out`, by default a file in its folder, and return where it is."""
+def write_report(path: Path, out: Path | None = None, form: Format = HTML, outside: Sequence[Path] = ()) -> Path:
+    """Write the report of the run in `path` to `out`, by default a file in its folder, and return where it is.
+
+    `outside` are files of what other tools printed, to stand beside it.
+    """
     if out:
         check_replaceable(out, form)
-    text = form.render(read_report(path))
+    text = form.render(read_report(path, outside))
     return _written(out or path / form.file, text)
 
 
-def read_report(path: Path) -> ReportData:
+def read_report(path: Path, outside: Sequence[Path] = ()) -> ReportData:
     """Return what the report of the run in `path` says; raises `BadInput` for what is no readable run."""
     from reports.data import report_data
     from reports.sections.conformance import matrix
     from reports.sections.transfer import transfer
 
     run = load_run(path)
+    results = [result for file in outside for result in read_file(file)]
     return report_data(
         run.manifest,
         run.summaries,
-        verdict(run.summaries, selected_transports(run.manifest)) if run.measured else [],
+        _sentences(run),
         run.notes,
         run=run.name,
         conformance=None if run.cases is None else matrix(run.cases),
@@ -50,7 +57,17 @@ def read_report(path: Path) -> ReportData:
         launches=run.launches,
         cases=run.cases or (),
         transfer=None if run.requests is None else transfer(run.manifest, run.requests),
+        time=run.time,
+        outside=results,
+        against=run.against,
     )
+
+
+def _sentences(run: Run) -> list[str]:
+    """Return what a run says; first of all what became of B, if it has one."""
+    compared = list(run.against.sentences) if run.against else []
+    swept = run.measured and (bool(run.summaries) or not run.against)
+    return [*compared, *(verdict(run.summaries, selected_transports(run.manifest)) if swept else [])]
 
 
 def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
@@ -76,6 +93,18 @@ def write_comparison(paths: Sequence[Path], out: Path = COMPARISON) -> Path:
     return _written(out, render(comparison(runs)))
 
 
+def write_export(paths: Sequence[Path], out: Path | None, export: Export) -> tuple[str, tuple[str, ...]]:
+    """Return the runs in `paths` for another program, and notes; write it to `out` if there is one."""
+    _check_distinct(paths)
+    if out:
+        check_replaceable(out, export)
+    runs = [load_run(path, name) for path, name in zip(paths, labels(paths), strict=True)]
+    text, notes = export.render(runs)
+    if out:
+        _written(out, text)
+    return text, notes
+
+
 def labels(paths: Sequence[Path]) -> list[str]:
     """Name each run by its folder, with as many of the folders above as tell it from the others."""
     parts = [path.resolve().parts for path in paths]
@@ -86,7 +115,7 @@ def labels(paths: Sequence[Path]) -> list[str]:
     return ["/".join(one[-depth:] if twice else one[-1:]) for one, twice in zip(parts, same, strict=True)]
 
 
-def check_replaceable(out: Path, form: Format = HTML) -> None:
+def check_replaceable(out: Path, form: Format | Export = HTML) -> None:
     """Raise `BadInput` where `out` is something that no report may be written over."""
     try:
         if not out.exists():

@@ -31,7 +31,7 @@ def format_bytes(nbytes: float) -> str:
     """Return `nbytes` with the largest unit that keeps it at or above one."""
     for unit, factor in reversed(_FACTORS.items()):
         if nbytes >= factor:
-            return f"{_three_digits(nbytes / factor)} {unit}"
+            return f"{_rounded(nbytes / factor)} {unit}"
     return f"{nbytes:g} B"
 
 
@@ -44,12 +44,12 @@ def parse_seconds(text: str) -> float:
     return seconds
 
 
-def format_ns(duration_ns: float) -> str:
-    """Return a duration in the unit a reader would choose, three digits."""
+def format_ns(duration_ns: float, digits: int = 3) -> str:
+    """Return a duration in the unit a reader would choose."""
     for unit, factor in _NS:
         if duration_ns >= factor:
-            return f"{_three_digits(duration_ns / factor)} {unit}"
-    return f"{_three_digits(duration_ns)} ns"
+            return f"{_rounded(duration_ns / factor, digits)} {unit}"
+    return f"{_rounded(duration_ns, digits)} ns"
 
 
 def gb_per_s(nbytes: float, duration_ns: float) -> float:
@@ -57,12 +57,12 @@ def gb_per_s(nbytes: float, duration_ns: float) -> float:
     return nbytes / duration_ns
 
 
-def format_rate(rate_gb_per_s: float) -> str:
-    """Return a rate in GB/s with three digits."""
-    return f"{_three_digits(rate_gb_per_s)} GB/s"
+def format_rate(rate_gb_per_s: float, digits: int = 3) -> str:
+    """Return a rate in GB/s."""
+    return f"{_rounded(rate_gb_per_s, digits)} GB/s"
 
 
-def _three_digits(value: float) -> str:
-    if value >= 100 or value == int(value):  # noqa: PLR2004  three digits are already there
+def _rounded(value: float, digits: int = 3) -> str:
+    if value >= 10 ** (digits - 1) or value == int(value):  # as many digits are already there
         return f"{value:.0f}"
-    return f"{value:.3g}"
+    return f"{value:.{digits}g}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from perf.record import Issue, Point
 from perf.summary import Interval, PointSummary
@@ -14,6 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 KIB = 1 << 10
+
+settings.register_profile(
+    "tests", deadline=None
+)  # hypothesis's 200 ms is an assertion on speed: a busy machine breaks it
+settings.load_profile("tests")
+
+# no test of these needs another, and some are long: mypy in a fresh clone, a page of the docs
+ALONE = ("tests/test_gates.py", "tests/test_docs.py", "tests/test_install.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that no worker is left with one at the end."""
+    items.sort(key=lambda item: not item.nodeid.startswith(ALONE))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Let --dist loadfile keep a file on one worker, for its fixtures, but for the files whose tests stand alone."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return nodeid if nodeid.startswith(ALONE) else super()._split_scope(nodeid)
+
+    return Scheduling(config, log)
 
 
 def _interval(median: float, launches: int = 9) -> Interval:

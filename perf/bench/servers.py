@@ -1,4 +1,4 @@
-"""Bare loops beside our window: the same handles and the same bytes, with nothing of ours around them."""
+"""Servers of benchmarks: bare loops beside our window, and workers that are slower on purpose."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ import numpy as np
 from perf.holdings import Held
 from perf.server import PointServer
 from perf.window import ACKNOWLEDGED, await_tag
+from suite.transports.base import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from suite.transports.base import Transfer
     from suite.transports.nixl import NixlTransfer
 
 _IOV_MAX = 1024
@@ -72,3 +76,42 @@ class BareServer(PointServer):
         elif held.access.first_difference(content) is not None:
             raise AssertionError("the region was not filled")
         return {"elapsed_ns": time.perf_counter_ns() - begin}
+
+
+class Slowed:
+    """A transfer that takes longer than it needs, inside the timed region: busy, as slower code is."""
+
+    def __init__(self, real: Transfer, share: float) -> None:
+        self._real, self._share = real, share
+        self._begun = 0
+
+    def post(self) -> State:
+        """Post the transfer; one that is done at once is stretched here."""
+        self._begun = time.perf_counter_ns()
+        return self._stretched(self._real.post())
+
+    def poll(self) -> State:
+        """Ask for it; once it is done, wait for the share of what it took."""
+        return self._stretched(self._real.poll())
+
+    def _stretched(self, state: State) -> State:
+        if state is State.DONE:
+            now = time.perf_counter_ns()
+            until = now + self._share * (now - self._begun)
+            while time.perf_counter_ns() < until:
+                pass
+        return state
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class SlowedServer(PointServer):
+    """A worker whose transfers take the percentage in `SLOWED_PERCENT` longer; without the variable it is an honest one."""
+
+    def prepare(self, work: Mapping[str, Any], addresses: Mapping[str, int]) -> dict[str, Any]:
+        """Prepare as usual, and wrap what was prepared."""
+        told = super().prepare(work, addresses)
+        if share := float(os.environ.get("SLOWED_PERCENT", "0")) / 100:
+            self._transfers = [Slowed(one, share) for one in self._transfers]
+        return told

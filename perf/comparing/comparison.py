@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, get_args
 
-from perf.comparing.judge import Verdict, judge
-from perf.comparing.likeness import refusals, remarks
+from perf.comparing.judge import MIN_LAUNCHES, Verdict, judge
+from perf.comparing.likeness import UNTOLD, refusals, remarks
 from perf.comparing.pairing import pairs
 from perf.comparing.runs import check_alike, differences
 from perf.identity import CEILING
@@ -86,12 +86,21 @@ def _rows(every: Sequence[Pair], band: float, base_name: str) -> list[Row]:
             point=pair.point,
             base=pair.members[0],
             new=pair.members[1],
-            judgement=None if reason else next(judged),
+            judgement=None if reason else _without_spread(pair, next(judged)),
             refused=reason,
             remarks=() if reason else tuple(_remarks(*pair.present)),
         )
         for pair, reason in zip(every, refused, strict=True)
     ]
+
+
+def _without_spread(pair: Pair, judgement: Judgement) -> Judgement:
+    """Say of one figure of another tool what it is: there is nothing that a verdict could be made of."""
+    single = any(one.allocation == UNTOLD and one.launches == 1 for one in pair.present)
+    if not single:
+        return judgement
+    why = "one figure without spread"
+    return replace(judgement, why=why, decide=f"{MIN_LAUNCHES} files of repeated runs, each of which is a launch")
 
 
 def _refused(pair: Pair, base_name: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from perf.comparing import wording
+from perf.comparing.reasons import reason
 from perf.markdown_text import table, text
 from perf.words import plain
 
@@ -74,7 +75,7 @@ def _cells(row: Row, *, fails: bool) -> list[str]:
     return [
         text(wording.name(row.point)),
         text(wording.by(row)),
-        f"{verdict}: {text(wording.reason(row))}",
+        f"{verdict}: {text(reason(row))}",
         *wording.rates(row),
         text(wording.ratio(row)),
     ]
@@ -92,11 +93,11 @@ def junit(found: Comparison, failing: Collection[int]) -> str:
         case = ET.SubElement(
             suite, "testcase", {"classname": plain(wording.by(row)), "name": plain(wording.name(row.point))}
         )
-        told = {"message": plain(f"{row.verdict}: {wording.reason(row)}", _MESSAGE)}
+        told = {"message": plain(f"{row.verdict}: {reason(row)}", _MESSAGE)}
         if number in failing:
             ET.SubElement(case, "failure", {"type": row.verdict, **told})
         elif number in skipped:
             ET.SubElement(case, "skipped", told)
-        ET.SubElement(case, "system-out").text = plain(f"NEW / BASE {wording.ratio(row)}: {wording.reason(row)}")
+        ET.SubElement(case, "system-out").text = plain(f"NEW / BASE {wording.ratio(row)}: {reason(row)}")
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'

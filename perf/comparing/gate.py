@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from suite.errors import BadInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from perf.comparing.comparison import Row
 
 _SLOWER = re.compile(r"slower(?::(?P<percent>\d{1,2}(?:\.\d{1,3})?)\s?%)?", re.ASCII)
+
+
+class Judged(Protocol):
+    """What was found of a point: NEW by BASE, or B by A."""
+
+    @property
+    def ratio(self) -> float:
+        """The middle of the ratios."""
+
+
+class Row(Protocol):
+    """A point of a comparison, whichever it is."""
+
+    @property
+    def verdict(self) -> str:
+        """`faster`, `slower`, ..., `not compared`."""
+
+    @property
+    def judgement(self) -> Judged | None:
+        """None for a point that was not compared."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from perf.record import Storage
     from perf.summary import Interval, PointSummary
 
+UNTOLD = "not told"  # the pages of another tool's memory (`perf.outside.as_run`)
 _MOST = 1e6  # a ratio beyond it, or below its inverse, only shows a mistake
 
 
@@ -39,7 +40,7 @@ def refusals(first: PointSummary, other: PointSummary, name: str) -> Iterator[st
         yield "no such ratio"
     if first.logical_bytes != other.logical_bytes:
         yield f"another size of transfer: {name} moved {format_bytes(first.logical_bytes)}"
-    if (first.working_set_bytes, first.allocation) != (other.working_set_bytes, other.allocation):
+    if first.working_set_bytes != other.working_set_bytes or _other_pages(first, other):
         yield f"unlike memory: {name} had {held(first)}"
     if file := _other_file(first.storage, other.storage, other.point.op):
         yield f"{file} in {name}"
@@ -47,12 +48,19 @@ def refusals(first: PointSummary, other: PointSummary, name: str) -> Iterator[st
 
 def remarks(first: PointSummary, other: PointSummary) -> Iterator[str]:
     """Yield what is another thing in `other` although the same was asked for."""
-    if first.wires != other.wires:
+    if UNTOLD in {first.allocation, other.allocation}:
+        yield "another tool: pages and wire are not told, its bytes were not verified, and it has a clock of its own"
+    elif first.wires != other.wires:
         yield f"other wire: {wires(first)} before"
     if first.wire_bytes != other.wire_bytes:
         yield f"{format_bytes(first.wire_bytes)} on the wire before, {format_bytes(other.wire_bytes)} here"
     if first.posted_descriptors != other.posted_descriptors:
         yield f"{first.posted_descriptors} descriptors posted before, {other.posted_descriptors} here"
+
+
+def _other_pages(first: PointSummary, other: PointSummary) -> bool:
+    """Tell whether pages are known to differ; another tool does not tell its own."""
+    return first.allocation != other.allocation and UNTOLD not in {first.allocation, other.allocation}
 
 
 def _sound(interval: Interval | None) -> bool:

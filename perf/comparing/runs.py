@@ -34,6 +34,11 @@ class Compared:
     summaries: tuple[PointSummary, ...]
     notes: tuple[str, ...]
 
+    @property
+    def outside(self) -> bool:
+        """Whether another tool measured it, so that nothing is known but its figures."""
+        return not self.manifest
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -101,6 +106,8 @@ def machine(manifest: Mapping[str, object]) -> dict[str, str]:
 
 def differences(base: Compared, new: Compared) -> list[Difference]:
     """Return what differs in settings, variables of the engines, versions and spec, variables first."""
+    if base.outside or new.outside:
+        return []
     return [
         Difference(part, name, ours.get(name, ABSENT), theirs.get(name, ABSENT))
         for (part, ours), (_, theirs) in zip(_parts(base.manifest), _parts(new.manifest), strict=True)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from perf.comparing import wording
+from perf.comparing.reasons import short
 from perf.words import plain
 
 if TYPE_CHECKING:
@@ -28,19 +29,13 @@ def show(found: Comparison, failing: Collection[int], console: Console) -> None:
     for line in wording.changed(found):
         console.print(_text(f"  {line}", limit=300))
     console.print(_table(found.rows))
-    for reason in dict.fromkeys(f"{row.verdict}: {_short(row)}" for row in found.rows):
+    for reason in dict.fromkeys(f"{row.verdict}: {short(row)}" for row in found.rows):
         console.print(_text(reason, limit=500))
     for sentence in (*found.notes, *found.sentences):
         console.print(_text(sentence, limit=500))
     for number in sorted(failing):
         row = found.rows[number]
         console.print(_text(f"fails: {wording.name(row.point)}, {wording.by(row)}: {row.verdict}", "red", limit=500))
-
-
-def _short(row: Row) -> str:
-    if row.judgement is None:
-        return row.refused
-    return row.judgement.why + (f"; to decide: {row.judgement.decide}" if row.judgement.decide else "")
 
 
 def _table(rows: Sequence[Row]) -> Table:

@@ -42,16 +42,6 @@ def ratio(row: Row) -> str:
     return f"{judged.ratio:.3g}{span}"
 
 
-def reason(row: Row) -> str:
-    """Return why a row has its verdict, and what would decide."""
-    if row.judgement is None:
-        return row.refused
-    told = [row.judgement.why]
-    if row.judgement.decide:
-        told.append(f"to decide: {row.judgement.decide}")
-    return "; ".join((*told, *row.remarks))
-
-
 def changed(found: Comparison) -> list[str]:
     """Return the settings that differ, one a line; those that do not are not told."""
     lines = [f"{one.part} {one.name}: {one.base} \N{RIGHTWARDS ARROW} {one.new}" for one in found.differences[:SHOWN]]

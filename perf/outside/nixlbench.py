@@ -25,6 +25,7 @@ _BANNER = "NIXLBench Configuration"
 _OPTION = re.compile(r"[^:]{1,200}\(--(?P<flag>\w{1,40})\b[^)]{0,200}\)\s*: ?(?P<value>[\w.+-]{1,40})", re.ASCII)
 _FLAGS = {"backend", "op_type", "initiator_seg_type", "target_seg_type", "scheme", "mode", "check_consistency"} | {
     "num_iter",
+    "num_threads",
     "pipeline_depth",
     *(f"{end}_{axis}_size" for end in ("start", "max") for axis in ("block", "batch")),
 }
@@ -112,6 +113,8 @@ def _result(run: _Run, at: int, cells: list[float], source: str, notes: tuple[st
         destination_memory=flags.get("target_seg_type", ""),
         block_bytes=int(cells[0]),
         batch=int(cells[1]),
+        # of a pair of ranks; how many more there were is not told
+        initiators=integer(flags.get("num_threads", "")) if aggregate is None else None,
         count=integer(flags.get("num_iter", "")) if cells[0] <= _LARGE else None,
         timings=(
             Timing((post + wait) * 1e3, "mean of post + mean of Tx"),

@@ -36,6 +36,7 @@ class OutsideResult:
     destination_memory: str = ""
     block_bytes: int | None = None
     batch: int | None = None  # blocks, so descriptors before any merging, of one request
+    initiators: int | None = None  # threads that posted at the same time, of all processes
     count: int | None = None  # iterations behind the figures
     timings: tuple[Timing, ...] = ()
     notes: tuple[str, ...] = ()

@@ -255,6 +255,7 @@ def _result(table: _Table, row: _Row, source: str, whole: str) -> OutsideResult:
         destination_memory=told.destination_memory,
         block_bytes=told.size if agrees else None,
         batch=1,
+        initiators=None if row.percentile_us is None else 1,
         count=row.count,
         timings=tuple(timings),
         notes=tuple(note for note in notes if note),

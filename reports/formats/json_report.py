@@ -11,10 +11,12 @@ import math
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal
 
+from perf.ab.forms import as_json as ab_json
 from perf.summary import as_json
 from perf.testimony import as_json as witness_json
 from reports.sections.advice import advice_of
 from reports.sections.answers import answers, embedded
+from reports.sections.beside import as_json as outside_json
 from reports.sections.transfer_json import as_json as transfer_json
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ def summary(data: ReportData) -> dict[str, object]:
         "witness": [witness_json(one) for one in data.testimonies],
         "conformance": asdict(data.conformance) if data.conformance else None,
         "transfer": transfer_json(data.transfer) if data.transfer else None,
+        "time": data.time.as_json() if data.time else None,
+        "beside": outside_json(data.outside),
+        "ab": ab_json(data.against) if data.against else None,
     }
     return {name: _strict(value) for name, value in found.items()}
 

@@ -10,6 +10,7 @@ from perf.markdown_text import block, code, strong, table, text
 from perf.rows import row
 from perf.words import NONE, PLAIN_MESSAGES, workload
 from reports.sections.advice import advice_of
+from reports.sections.beside import besides
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def render(data: ReportData) -> str:
     head = list(_head(data))
     tail = [
         *_transfer(data.transfer),
+        *_beside(data),
         *_problems(data.problems),
         *_broken(data),
         *_settings(data),
@@ -130,6 +132,21 @@ def _transfer(found: Transfer | None) -> Iterable[str]:
         yield "#### What went wrong"
         told = [f"**{one.level}** {text('; '.join([one.sentence, *one.requests]))}" for one in found.troubles]
         yield _list(told, _PROBLEMS, "more are in the report")
+
+
+def _beside(data: ReportData) -> Iterable[str]:
+    """Return what other tools measured; what is not alike in ours stands in the page."""
+    found = besides(data.summaries, data.outside).rows[:_PROBLEMS]
+    if not found:
+        return
+    yield "#### Beside other tools"
+    rows = [
+        [row.tool, row.request, row.rate, "; ".join(f"{one.transport} {one.rate}" for one in row.ours) or NONE]
+        for row in found
+    ]
+    heads = ["One figure of", "A request", "its GB/s", "ours of as many bytes, GB/s"]
+    yield "\n".join(table(heads, [[text(cell) for cell in row] for row in rows], 2))
+    yield "Theirs are single means without spread, of unverified bytes: no ratio is given."
 
 
 def _problems(problems: Sequence[Problem]) -> Iterable[str]:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from perf.ab.schema import Against
 from perf.record import Evidence, Issue, Point, Storage
 from reports.formats.json_report import SCHEMA
 
@@ -41,6 +42,21 @@ class Share(_Closed):
     fraction: Fraction | None
 
 
+class Cpu(_Closed):
+    """Processor time of one side, over launches: user and system, all threads."""
+
+    seconds_per_gb: Interval = Field(description="for 1e9 bytes of the KV cache; polling costs whatever is moved")
+    share: Interval = Field(description="of one processor, in the timed windows; 1 is all of it")
+
+
+class LeftOut(_Closed):
+    """A launch that is in no number."""
+
+    launch: int
+    code: str
+    why: str
+
+
 class PointSummary(_Closed):
     """One point over its launches."""
 
@@ -66,6 +82,11 @@ class PointSummary(_Closed):
     storage: Storage | None
     limit: Share | None = Field(description="of the ceiling of its wire, working set and pages")
     evidence: list[Evidence]
+    tails_ns: dict[str, Interval] = Field(
+        description="p90, p99, p99.9 of a launch, over the launches with samples enough"
+    )
+    cpu: dict[str, Cpu] = Field(description="of initiator and target; empty on the emulator and in older runs")
+    left_out: list[LeftOut]
 
 
 class Ceiling(_Closed):
@@ -182,6 +203,45 @@ class Transfer(_Closed):
     more_troubles: int
 
 
+class Time(_Closed):
+    """Where the wall time of a sweep went, over all its sessions."""
+
+    wall_ns: int
+    inside_ns: int = Field(description="inside windows and their checks: fill, transfer and check")
+    share_inside: Fraction
+    windows: int
+    parts_ns: dict[str, int] = Field(description="fill, transfer, check, ...; warm_up is of these three, again")
+
+
+class Timing(_Closed):
+    """A time that another tool told, and which statistic of what it is."""
+
+    ns: float
+    statistic: str
+
+
+class Outside(_Closed):
+    """One figure of another tool: one mean without spread."""
+
+    tool: str
+    source: str = Field(description="file and line")
+    gb_per_s: float
+    unit_as_printed: str
+    version: str
+    op: str
+    pattern: str
+    transport: str
+    source_memory: str
+    destination_memory: str
+    block_bytes: int | None
+    batch: int | None
+    initiators: int | None
+    count: int | None
+    timings: list[Timing]
+    notes: list[str]
+    emulated: bool
+
+
 class Summary(_Closed):
     """What `kvgauge report --format json` prints, and what a report holds in its element `#summary`."""
 
@@ -197,6 +257,9 @@ class Summary(_Closed):
     witness: list[Witness]
     conformance: Conformance | None
     transfer: Transfer | None = None
+    time: Time | None = None
+    beside: list[Outside] = Field(default_factory=list, description="what other tools measured; never compared here")
+    ab: Against | None = None
 
 
 def schema_text() -> str:

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from perf.ab.wording import ratio
 from perf.choice import Choice, choices, lead
 from perf.identity import CEILING
 from perf.memory import HOST
@@ -20,6 +21,7 @@ from suite.units import format_bytes, format_rate
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from perf.ab.against import Against
     from perf.summary import PointSummary
     from reports.data import ReportData
     from reports.sections.advice import Advice
@@ -47,7 +49,7 @@ def answers(data: ReportData, advised: Advice | None) -> tuple[Answer, ...]:
     """Return the answers that this run has, in the order of the questions."""
     decided = choices(data.summaries)
     found = (
-        _faster(decided),
+        _compared(data.against) or _faster(decided),
         _real(data.summaries) or _handed_over(data.transfer),
         _limit(decided),
         _broken(data.conformance),
@@ -55,6 +57,16 @@ def answers(data: ReportData, advised: Advice | None) -> tuple[Answer, ...]:
         _reproduce(data),
     )
     return tuple(answer for answer in found if answer)
+
+
+def _compared(found: Against | None) -> Answer | None:
+    """Return what became of B: of a run with A and B nothing else says which is faster."""
+    if found is None or not found.rows:
+        return None
+    shown = [row for row in found.rows if row.verdict in {"faster", "slower"}]
+    told = [f"{row.what}, {row.by}: B is {row.verdict}, {ratio(row)} times the rate of A." for row in shown]
+    first, *more = told or ["No difference between A and B is shown."]
+    return Answer("answer-faster", "Is B faster than A, and by how much?", first, "ab", _some(more))
 
 
 def _faster(decided: Sequence[Choice]) -> Answer | None:

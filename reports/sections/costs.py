@@ -1,4 +1,4 @@
-"""What a transfer costs besides its bytes, per transport: setup once per point, and the engine's own phases. Nothing is drawn here."""
+"""What a transfer costs besides its bytes, per transport: setup, phases, processor time of both sides. Nothing is drawn here."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from perf.choice import choices
+from perf.cpu import SIDES as SIDES_OF_CPU
 from perf.identity import CEILING, transfer_key
-from perf.phases import SETUP, SIDES, phases
-from perf.words import carrier, pieces
+from perf.phases import SETUP, SIDES, SPLIT, phases
+from perf.words import Estimate, carrier, percent, pieces, seconds
 from reports.wording import ranged
 from suite.units import format_ns
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
 
 MOST = 4  # transfers; each has two figures at most
 MOST_BARS = 16  # of one figure
-_SLOWER = 1.2  # below it the first transfer is as fast as any
 MOST_PHASES = 12  # of one figure: a stranger may bring dozens
-_ORDER = (*SETUP, *SIDES)
+_ORDER = (*SETUP, *SIDES, *SPLIT)
 
 
 @dataclass(frozen=True)
@@ -75,23 +75,38 @@ class Stack:
 
 
 @dataclass(frozen=True)
+class Row:
+    """Processor time of one transport: both sides, each with its share of one processor; a dash where nobody tells."""
+
+    transport: str
+    ceiling: bool
+    sides: tuple[tuple[Estimate, Estimate], ...]  # seconds a GB and share: initiator, target
+
+
+@dataclass(frozen=True)
 class Costs:
     """Of the deciding transfer of each model and op: what is paid once, what for each transfer, and the very first one."""
 
     stacks: tuple[Stack, ...] = ()
     first: tuple[str, ...] = ()  # sentences
+    cpu: tuple[tuple[str, tuple[Row, ...]], ...] = ()  # title and rows
+
+    def __bool__(self) -> bool:
+        return bool(self.stacks or self.cpu)
 
 
 def costs(summaries: Iterable[PointSummary]) -> Costs:
     """Return the costs of the biggest KV caches; nothing of points whose times mean nothing."""
     timed = [one for one in summaries if one.repetitions and not one.emulated and not one.invalid]
-    stacks, told = [], []
+    stacks, told, used = [], [], []
     for number, choice in enumerate(choices(timed)[:MOST], start=1):
         same = _same(choice, timed)
-        found = (_setup(number, choice, same), _transfer(number, choice, same))
+        found = (_setup(number, choice, same), _split(number, choice, same), _transfer(number, choice, same))
         stacks += [stack for stack in found if stack]
         told += [sentence for one in same if (sentence := _first(one))]
-    return Costs(tuple(stacks), tuple(told))
+        if rows := tuple(_row(one) for one in same if one.cpu):
+            used.append((f"{choice.op.capitalize()}, {choice.workload}: {pieces(choice.point)}", rows))
+    return Costs(tuple(stacks), tuple(told), tuple(used))
 
 
 def _same(choice: Choice, timed: Sequence[PointSummary]) -> list[PointSummary]:
@@ -109,6 +124,30 @@ def _setup(number: int, choice: Choice, same: Sequence[PointSummary]) -> Stack |
         "Setup phases of each transport, one after the other",
         f"Each of {pieces(choice.point)}, at the initiator. Medians over launches. Prepare is for the {window} transfers of a window; the first open in a process also loads the library.",
         [_bar(carrier(one.point), phases(one.repetitions).setup) for one in same],
+    )
+
+
+def _split(number: int, choice: Choice, same: Sequence[PointSummary]) -> Stack | None:
+    """Return where the initiator's time goes, from the call that posts until the target has said that all is there."""
+    return _stack(
+        f"split-{number}",
+        f"One transfer: {choice.op}, {choice.workload}",
+        "Where the time of one transfer goes, by the initiator's clock",
+        f"Each of {pieces(choice.point)}. Post: inside the call that starts it; transfer: from there until it is complete. Both are of the warm-up window"
+        " without its first transfer, so that no clock is read inside a transfer that counts. Notification: in a push, from completion until the target has"
+        " said that all is there, once for each timed window. Who pulls, or hands over, has the answer already.",
+        [_bar(carrier(one.point), phases(one.repetitions).split) for one in same],
+    )
+
+
+def _row(summary: PointSummary) -> Row:
+    return Row(
+        carrier(summary.point),
+        summary.point.transport == CEILING,
+        tuple(
+            (seconds(one.seconds_per_gb if one else None), percent(one.share if one else None))
+            for one in map(summary.cpu.get, SIDES_OF_CPU)
+        ),
     )
 
 
@@ -148,12 +187,12 @@ def _stack(identity: str, title: str, what: str, caption: str, bars: Sequence[Ba
 
 def _first(one: PointSummary) -> str:
     """Compare the first transfer after connecting with the usual one."""
-    found, usual = phases(one.repetitions).first_transfer, one.latency_ns
-    if found is None or usual is None or not usual.median or not math.isfinite(usual.median):
+    known, usual = phases(one.repetitions), one.latency_ns
+    found, times = known.first_transfer, known.first_times
+    if found is None or times is None or usual is None or not usual.median or not math.isfinite(usual.median):
         return ""
-    times = found.median / usual.median
-    slower = f", {times:.2g} times as long" if times >= _SLOWER else ""
-    return f"{one.point.op.capitalize()} by {carrier(one.point)}: the first transfer after connecting took {_told(found)}{slower}; later ones {format_ns(usual.median)}."
+    span = f" [{times.low:.2g}, {times.high:.2g}]" if times.low is not None and times.high is not None else ""
+    return f"{one.point.op.capitalize()} by {carrier(one.point)}: the first transfer after connecting took {_told(found)}, {times.median:.2g} times{span} as long; later ones {format_ns(usual.median)}."
 
 
 def _told(found: Range) -> str:

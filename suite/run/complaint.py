@@ -118,8 +118,9 @@ def _fields(model: type[BaseModel]) -> dict[str, Any]:
 def _model_at(model: type[BaseModel], location: Sequence[int | str]) -> type[BaseModel]:
     """Return the model that describes the table at `location` of a document described by `model`."""
     for key in location:
-        if isinstance(key, str):  # an index stays inside the field's list
-            model = _inner_model(_fields(model)[key].annotation) or model
+        field = _fields(model).get(key) if isinstance(key, str) else None
+        if field is not None:  # an index stays inside the field's list, a key of the user's inside its table
+            model = _inner_model(field.annotation) or model
     return model
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 SAMPLES = "samples.jsonl"
+TIMES = "time.jsonl"  # beside it: where the time went, a line for each of its lines
 REQUESTS = "requests.jsonl"  # what kvgauge transfer writes in its place
 RANKS = "ranks.jsonl"  # beside it: a line for each request and rank
 MANIFEST = "manifest.json"
@@ -60,7 +61,7 @@ class RunFolder:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            resumable = self.lines == SAMPLES
+            resumable = self.lines in {SAMPLES, TIMES}
             hint = f"make room, then: kvgauge sweep --resume {self.path}" if resumable else "make room, and start again"
             raise Missing("not-written", f"cannot write {target}: {error.strerror}", hint) from error
 
@@ -95,12 +96,17 @@ def reopen(path: Path) -> RunFolder:
     folder = RunFolder(path)
     try:
         folder.logs.mkdir(exist_ok=True)
-        with folder.samples.open("r+b") as samples:
-            samples.truncate(_whole_lines(samples))
+        cut_torn_line(folder.samples)
     except OSError as error:
         message = f"cannot resume {path}: {error.strerror}"
         raise BadInput("no-run-folder", message, "name a folder that kvgauge sweep wrote") from error
     return folder
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut off what follows the last newline of a file: its writer was killed in the middle of a line."""
+    with path.open("r+b") as file:
+        file.truncate(_whole_lines(file))
 
 
 def _whole_lines(file: BinaryIO) -> int:

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
-from suite.run import machine
+from suite.run import calibration, machine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,7 @@ def begin(*, seed: int, spec: Mapping[str, object], settings: Mapping[str, objec
         "spec": dict(spec),
         "settings": dict(settings),
         "machine": machine.describe(),
+        "calibration": calibration.for_manifest(),
         "versions": machine.versions(),
         "environment": machine.redacted_environment(os.environ),
         "started_at": now(),

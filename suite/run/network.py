@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 _TABLE = Path("/proc/net/dev")
 LOOPBACK = "lo"
+_INTERFACES = Path("/sys/class/net")
+_BITS = 8_000  # Mbit/s in a GB/s
 _SENT = 8  # columns of received figures come first; proc_pid_net(5)
 
 
@@ -21,4 +24,15 @@ def sent_bytes(table: Path = _TABLE) -> dict[str, int]:
         columns = figures.split()
         if len(columns) > _SENT and columns[_SENT].isdigit():
             found[name.strip()] = int(columns[_SENT])
+    return found
+
+
+def line_rates(interfaces: Path = _INTERFACES) -> dict[str, float]:
+    """Return interface -> GB/s in one direction, of those that report a speed: a virtual one has none, or -1."""
+    found = {}
+    for speed in sorted(interfaces.glob("*/speed")):
+        with suppress(OSError, ValueError):  # EINVAL where it has none, or is down
+            megabits = int(speed.read_text("ascii", errors="replace"))
+            if megabits > 0:
+                found[speed.parent.name] = megabits / _BITS
     return found

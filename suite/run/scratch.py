@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
+from suite.run.janitor import janitor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Its stdin ends when we do, however we end. Its own session keeps it out of reach of Ctrl-C and of kills of our group.
-_JANITOR = ("/bin/sh", "-c", 'trap "" INT TERM HUP; cat > /dev/null; exec rm -rf -- "$1"', "kvgauge-janitor")
+_REMOVE = 'exec rm -rf -- "$1"'
 
 
 @contextmanager
@@ -28,14 +27,7 @@ def scratch(parent: Path) -> Iterator[Path]:
         raise BadInput(
             "no-scratch", f"{parent}: {error.strerror}", "--scratch DIR: a folder that can be written to"
         ) from error
-    with subprocess.Popen(
-        [*_JANITOR, str(folder)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        cwd="/",
-    ):  # leaving closes its stdin and waits
+    with janitor(_REMOVE, folder):
         try:
             yield folder
         finally:

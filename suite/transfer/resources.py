@@ -13,7 +13,7 @@ from suite.transfer.pools import placed, region_bytes, total_bytes
 from suite.transfer.task import seat_of
 from suite.transfer.workers import POSTED
 from suite.transports import base
-from suite.transports.libraries import library_path
+from suite.transports.libraries import with_libraries
 from suite.units import format_bytes
 
 if TYPE_CHECKING:
@@ -103,8 +103,7 @@ def prepared(task: Task, transport: str, logs: Path, *, emulated_gpus: int) -> R
 def _environment(task: Task, logs: Path, emulated_gpus: int) -> dict[str, str]:
     caller = dict(os.environ)
     if not emulated_gpus:
-        path = library_path(caller)
-        return caller | {"LD_LIBRARY_PATH": path} if path else caller
+        return with_libraries(caller)
     from suite.cuda_emulator.environment import environment
 
     largest = max(region_bytes(placed(task, *seat_of(role))) for role in task.roles())

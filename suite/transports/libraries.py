@@ -30,6 +30,12 @@ def library_path(base: Mapping[str, str]) -> str:
     return ":".join([*filter(None, [own]), *(folder for folder in found if folder not in _SEPARATORS.split(own))])
 
 
+def with_libraries(base: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment `base` for workers: as it is, but for `library_path` where that is not empty."""
+    path = library_path(base)
+    return {**base, "LD_LIBRARY_PATH": path} if path else dict(base)
+
+
 def absent(names: Iterable[str], environment: Mapping[str, str] = os.environ) -> list[str]:
     """Return those of `names` (such as `libcuda.so.1`) that no folder of the loader in `environment`, nor a wheel, has."""
     folders = list(_folders(environment))

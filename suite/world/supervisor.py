@@ -53,6 +53,8 @@ class WorkerSpec:
     environment: Mapping[str, str]
     cores: Sequence[int]
     log: Path  # stdout and stderr
+    prefix: Sequence[str] = ()  # a command that becomes the worker by exec, such as nsenter: the process stays the same
+    python: str = ""  # the interpreter; "": this one
 
 
 class _Worker:
@@ -75,7 +77,14 @@ class _Worker:
         try:
             return subprocess.Popen(
                 # -P: a folder of the user's in the working directory must not hide ours
-                [sys.executable, "-P", "-m", "suite.world.worker", json.dumps(options)],
+                [
+                    *self.spec.prefix,
+                    self.spec.python or sys.executable,
+                    "-P",
+                    "-m",
+                    "suite.world.worker",
+                    json.dumps(options),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

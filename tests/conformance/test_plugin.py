@@ -61,6 +61,13 @@ def records(pytester, folder="out"):
     return lines[1:-1]
 
 
+def test_the_help_of_pytest_is_printed_where_we_are_installed(pytester):
+    """It has no arguments, which we ask for."""
+    done = pytester.runpytest_subprocess("--help", timeout=120)
+    assert done.ret == 0
+    done.stdout.fnmatch_lines(["usage:*"])
+
+
 @pytest.mark.deep
 def test_a_project_of_three_lines_is_green_and_then_red(project):
     """The failing id, the smallest input and a shell line are in what pytest prints."""
@@ -106,12 +113,14 @@ def test_every_other_run_is_left_alone(pytester):
     assert "kv" not in done.stdout.str().lower()
 
 
+@pytest.mark.deep
 def test_k_finds_a_requirement(project):
     done = run(project, "--pyargs", "conformance", "-k", "ENV-001", "--kv-out", "out")
     assert done.ret == 0, done.stdout.str()
     assert {case["requirement"] for case in records(project)} == {"ENV-001"}
 
 
+@pytest.mark.deep
 def test_ids_name_the_test_and_the_implementation(project):
     done = run(project, "--pyargs", "conformance", "--collect-only", "-q")
     lines = [line for line in done.stdout.lines if "::" in line]
@@ -119,6 +128,7 @@ def test_ids_name_the_test_and_the_implementation(project):
     assert all(line.endswith("my_settings:parse]") for line in lines)
 
 
+@pytest.mark.deep
 def test_x_stops_at_the_first_violation(project):
     project.makepyfile(my_settings="def parse(environment):\n    return ['GDS']\n")
     done = run(project, "--pyargs", "conformance", "-x", "--kv-out", "out")
@@ -147,6 +157,7 @@ def test_junit_carries_requirement_and_verdict(project):
     assert '<property name="verdict" value="pass"' in text
 
 
+@pytest.mark.deep
 def test_a_crash_is_an_error_not_a_failure(project):
     project.makepyfile(my_settings="def parse(environment):\n    raise RuntimeError('broke')\n")
     done = run(project, "--pyargs", "conformance", "--kv-out", "out", "-k", "ENV-001")
@@ -188,6 +199,7 @@ def test_an_expectation_that_nothing_meets_fails_the_run(project):
     done.stdout.fnmatch_lines(["*ENV-001*was expected to fail*once*"])
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     "text",
     [
@@ -255,6 +267,7 @@ def test_an_environment_that_is_replayed_is_not_repeated(project, monkeypatch):
     }
 
 
+@pytest.mark.deep
 def test_the_deep_profile_exists(project):
     done = run(project, "--pyargs", "conformance", "--hypothesis-profile=kvgauge-deep", "-k", "ENV-001")
     assert done.ret == 0, done.stdout.str()

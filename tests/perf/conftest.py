@@ -45,7 +45,7 @@ def build_record(launch: int = 0, **changes: object) -> PointRecord:
         "started_at": f"2026-11-24T05:00:{launch:02d}Z",
     }
     for name, value in changes.items():
-        (point if name in {*point, "settings"} else record)[name] = value
+        (point if name in {*point, "settings", "source", "destination", "flows", "variant"} else record)[name] = value
     return PointRecord.model_validate(record | {"point": point})
 
 

@@ -124,7 +124,13 @@ def test_the_devices_cannot_be_taken_for_gpus(four):
 def test_nothing_lies_about(four):
     """Neither cuFile's log nor the scratch file is in the folder of the user."""
     assert sorted(path.name for path in four[1].parent.iterdir()) == ["run"]
-    assert sorted(path.name for path in four[1].iterdir()) == ["logs", "manifest.json", "report.html", "samples.jsonl"]
+    assert sorted(path.name for path in four[1].iterdir()) == [
+        "logs",
+        "manifest.json",
+        "report.html",
+        "samples.jsonl",
+        "time.jsonl",
+    ]
 
 
 TOGETHER = """
@@ -268,7 +274,12 @@ def test_fifty_launches_ten_of_them_killed_leave_nothing(tmp_path):
     assert {record.launch for record in records} == set(range(50))
     assert b"Traceback" not in errors
     assert sorted(SHM.glob("*kvgauge*")) == before
-    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["logs", "manifest.json", "samples.jsonl"]
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "logs",
+        "manifest.json",
+        "samples.jsonl",
+        "time.jsonl",
+    ]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "s.toml"]
     assert workers_of(sweep.pid) == []
 

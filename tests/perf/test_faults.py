@@ -111,7 +111,8 @@ def test_the_honest_transport_passes_with_the_same_points(take):
         assert record.evidence.wire == "cma"
 
 
-@pytest.mark.parametrize("op", ["push", pytest.param("pull", marks=pytest.mark.deep)])
+@pytest.mark.deep
+@pytest.mark.parametrize("op", ["push", "pull"])
 @pytest.mark.parametrize("name", FINDINGS)
 def test_a_fault_in_contiguous_rows_is_named_with_its_place(failure, name, op):
     unit, finding = FINDINGS[name]

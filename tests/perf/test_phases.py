@@ -60,3 +60,18 @@ def test_a_stranger_s_phase_comes_last(record):
 def test_a_launch_without_posts_has_no_share(record):
     [one] = reps(record, {"gather": 12})
     assert phases([replace(one, posts=0)]).transfer == {}
+
+
+def test_the_first_transfer_is_compared_with_its_own_launch(record):
+    """12 ms is the median of both launches; medians of all launches would hide which first met which machine."""
+    found = phases(reps(record, {"first_transfer": 24_000_000}, {"first_transfer": 36_000_000}))
+    assert found.first_times.median == 2.5
+    assert phases(reps(record, {"open": 1})).first_times is None
+
+
+def test_where_the_time_of_a_transfer_goes_is_a_median_over_launches(record):
+    found = phases(
+        [replace(one, split_ns={"post": 1.0 + one.launch, "notification": 4.0}) for one in reps(record, {}, {})]
+    )
+    assert list(found.split) == ["post", "notification"]
+    assert found.split["post"] == Range(1.5, 1.0, 2.0, 2)

@@ -8,7 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from perf.statistics import drift, median_interval, percentiles, slow_start, throughput, unsteadiness, variation
+from perf.statistics import (
+    drift,
+    halves,
+    median_interval,
+    middle_spread,
+    percentiles,
+    quantile_ends,
+    slow_start,
+    throughput,
+    trend,
+    variation,
+)
+from perf.steadiness import unsteadiness
 
 POSITIVE = st.floats(1e-3, 1e6)
 
@@ -46,6 +58,59 @@ def test_the_interval_covers_the_true_median_as_often_as_it_says(n):
     intervals = [median_interval(rng.lognormal(size=n).tolist()) for _ in range(2_000)]
     covered = np.mean([one.low <= 1 <= one.high for one in intervals])
     assert covered == pytest.approx(intervals[0].confidence, abs=0.015)
+
+
+@pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
+@pytest.mark.parametrize("n", [5, 6, 9, 36, 72, 367, 368, 1_000])
+def test_the_ends_of_any_quantile_are_scipys(n, q):
+    """p99 has an upper end from 368 values on."""
+    values = np.random.default_rng(n).permutation(n).tolist()
+    low, high, achieved = quantile_ends(values, q)
+    theirs = stats.quantile_test(values, p=q).confidence_interval(0.95)
+    np.testing.assert_equal([np.nan if end is None else end for end in (low, high)], [theirs.low, theirs.high])
+    assert achieved >= 0.95 or low is None or high is None
+
+
+def test_the_ends_of_a_tail_cover_it_as_often_as_they_say():
+    rng = np.random.default_rng(3)
+    found = [quantile_ends(rng.exponential(size=400), 0.99) for _ in range(1_000)]
+    truth = -np.log(0.01)
+    covered = np.mean([low <= truth <= high for low, high, _ in found])
+    assert covered == pytest.approx(found[0][2], abs=0.02)
+
+
+@given(st.lists(st.integers(-5, 5).map(lambda value: value + 10.0), min_size=2, max_size=12))
+def test_the_trend_is_scipys_where_values_differ(values):
+    change, p = trend(values)
+    slope = stats.theilslopes(values).slope
+    assert change == pytest.approx(slope * (len(values) - 1) / statistics.median(values))
+    if len(set(values)) == len(values):
+        assert p == pytest.approx(stats.kendalltau(range(len(values)), values, method="exact").pvalue)
+    else:
+        assert 0 < p <= 1
+
+
+def test_a_trend_of_many_values_is_as_good_as_the_exact_one():
+    values = np.random.default_rng(5).normal(10, 1, 60) + np.linspace(0, 1, 60)
+    assert trend(values.tolist())[1] == pytest.approx(stats.kendalltau(range(60), values).pvalue, rel=0.05)
+    assert trend([1.0] * 50) == (0, 1)
+    assert trend([]) == trend([4]) == trend([0, 0]) == (0, 1)
+
+
+@pytest.mark.parametrize("n", [6, 9])
+def test_an_alarm_about_a_trend_is_as_rare_as_it_says(n):
+    rng = np.random.default_rng(11)
+    alarms = sum(trend(rng.lognormal(0, 0.5, n).tolist())[1] < 0.01 for _ in range(2_000))
+    assert alarms <= 0.014 * 2_000
+
+
+def test_the_middle_half_and_the_halves_of_known_numbers():
+    assert middle_spread([10] * 6 + [900] * 2) == 0, "two odd values of eight"
+    assert middle_spread([10, 20] * 4) == 1
+    assert middle_spread([]) == middle_spread([0, 0]) == 0
+    assert halves([10, 10, 10, 12, 12, 12]) == pytest.approx(2 / 11)
+    assert halves([10, 10, 90, 10, 10, 10]) == 0, "one spike is no drift"
+    assert halves([1, 2]) == halves([0] * 6) == 0
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def measured(path, server="perf.server:PointServer", scratch=None, **changes):
     measure(spec, run, Options(seed=1, server=server, scratch=scratch), Quiet())
     records, notes = read_records(run.samples)
     assert notes == []
-    assert sorted(file.name for file in run.path.iterdir()) == ["logs", "manifest.json", "samples.jsonl"]
+    assert sorted(file.name for file in run.path.iterdir()) == ["logs", "manifest.json", "samples.jsonl", "time.jsonl"]
     return records
 
 
@@ -102,6 +102,7 @@ def test_a_region_can_be_spread_over_several_files(tmp_path):
     assert max(record.posted_descriptors for record in records) > records[0].point.descriptors
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(
     ("server", "op", "role", "finding"),
     [

@@ -155,6 +155,15 @@ def test_a_sweep_records_every_point_of_every_launch_with_its_wire(run):
         assert record.working_set_bytes == samples * sample_bytes
         assert record.posted_descriptors == record.point.descriptors  # scattered: nothing merges
         assert {"open", "register", "connect", "prepare", "first_transfer"} <= record.phases_ns.keys()
+        assert record.usage.keys() == {"prefill", "decode"}
+        used = record.usage[INITIATOR[record.point.op]]
+        assert all(wall >= took for wall, took in zip(used.wall_ns, record.delivered_ns, strict=True))
+        assert all(one.cpu_ns[0] > 0 and len(one.cpu_ns) == 2 for one in record.usage.values())
+        assert all(whole >= took for whole, took in zip(record.around.window_ns, record.delivered_ns, strict=True))
+        warm = record.warm_up
+        assert len(warm.posted_ns) == len(warm.durations_ns) == samples
+        assert all(0 < post <= took for post, took in zip(warm.posted_ns, warm.durations_ns, strict=True))
+        assert warm.durations_ns[0] == record.phases_ns["first_transfer"]
     counted = {r.point.unit: r.evidence.count for r in records if r.point.transport == "nixl:UCX"}
     assert counted == {"page": (1 + 2) * 3 * 256, "bytes": (1 + 2) * 8}
     manifest = json.loads(run.manifest.read_text())

@@ -253,3 +253,21 @@ def test_a_strangers_manifest_does_no_harm(two, made, sampled, changes):
     assert isinstance(done.exception, SystemExit | BadInput | None)
     assert "\x1b[31m" not in done.stdout
     assert len(done.stdout) < 20_000
+
+
+def test_the_band_that_both_runs_carry_takes_the_place_of_the_default(made, sampled):
+    """Calibrated at 50 %, runs that are 29 % apart are within noise; with one run alone it is the default that counts."""
+    about = {"created_at": "2026-11-23T05:00:00Z", "kvgauge": "0.1.0", "kernel": "6.1.0", "load_average": 0.1}
+    band = {"width": 0.5, "largest": 0.5, "runs": 6, "seconds": 180.0, "where": "a push"}
+    calibration = {"schema": 1, "machine": {}, "parts": {"band": about | {"band": band}}}
+    machine = {"cpu": "A processor", "cores": 2, "memory_bytes": 8 << 30, "kernel": "6.1.0"}
+    base = made("base", sampled(50), calibration=calibration, machine=machine)
+    new = made("new", sampled(65), calibration=calibration, machine=machine)
+    found = told((base, new))
+    assert found["band"] == 0.5
+    assert "6 runs within 3 minutes" in found["band_source"]
+    assert [one["verdict"] for one in found["points"]] == ["within noise"]
+    alone = told((base, made("newer", sampled(65))))
+    assert alone["band"] == 0.21
+    assert "kvgauge calibrate" in alone["sentences"][1]
+    assert [one["verdict"] for one in alone["points"]] == ["slower"]

@@ -26,6 +26,7 @@ def verdicts(points, band=BAND):
 
 
 @pytest.mark.parametrize("noise", [0.02, 0.1, 0.3])
+@pytest.mark.deep
 def test_runs_of_the_same_code_raise_an_alarm_in_at_most_one_comparison_of_a_hundred(noise):
     random = np.random.default_rng(1)
     alarms = [bool({"faster", "slower"} & set(verdicts(apart(random, noise=noise)))) for _ in range(200)]

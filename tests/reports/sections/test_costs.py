@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from perf.summary import Cpu, Interval
+from perf.words import NONE
 from reports.data import report_data
 from reports.figures.stacks import draw_stack
 from reports.formats.html import render
@@ -96,3 +99,34 @@ def test_the_page_shows_a_dash_where_a_phase_is_not_there(timed: Timed) -> None:
     section = section[: section.index("</section>")]
     assert '<tr><th scope="row">register</th>\n<td>300 us (300 to 300)</td>\n<td>\N{EN DASH}</td>' in section
     assert "0 ns" not in section
+
+
+def test_one_transfer_is_a_stack_of_its_own_and_both_sides_have_a_row(timed: Timed) -> None:
+    points = []
+    for name, post in (("copy", 4_000_000.0), ("nixl:UCX", 3_000_000.0)):
+        one = timed(transport=name, phases_ns={}, **BLOCKS)
+        parts = {"post": post, "transfer": 1_000_000.0, "notification": 2_000_000.0}
+        used = Interval(0.2, 0.19, 0.25, 0.969, 6)
+        cpu = {"initiator": Cpu(used, Interval(0.99, None, None, None, 6))}
+        points.append(replace(one, cpu=cpu, repetitions=tuple(replace(rep, split_ns=parts) for rep in one.repetitions)))
+    found = costs(points)
+    [stack] = found.stacks
+    assert (stack.id, stack.phases) == ("split-1", ("post", "transfer", "notification"))
+    assert [bar.total_ns for bar in stack.bars] == [6_000_000, 7_000_000]
+    [(title, rows)] = found.cpu
+    assert title.startswith("Push, ")
+    assert [(row.transport, row.ceiling) for row in rows] == [("nixl:UCX", False), ("copy", True)]
+    assert [[str(cell) for cell in side] for side in rows[0].sides] == [["0.2 [0.19, 0.25]", "99 %"], [NONE, NONE]]
+    page = render(report_data({}, points, []))
+    assert "Processor time for a GB" in page
+
+
+def test_processor_time_alone_is_a_section(timed: Timed) -> None:
+    cpu = {"target": Cpu(Interval(0.2, None, None, None, 1), Interval(1.0, None, None, None, 1))}
+    one = replace(timed(phases_ns={}, **BLOCKS), cpu=cpu)
+    assert 'id="costs"' in render(report_data({}, [one], []))
+
+
+def test_the_first_transfer_has_an_interval_where_there_are_launches_enough(timed: Timed) -> None:
+    [said] = costs([timed(phases_ns=ONE_SIDED, **BLOCKS)]).first
+    assert "times [" in said

@@ -67,7 +67,7 @@ def test_a_call_never_comes_to_more_than_the_kernel_moves_at_once():
 
 
 @pytest.mark.parametrize("op", ["WRITE", "READ"])
-@pytest.mark.parametrize("count", [1, 7, 3000])  # 3000: more than one call
+@pytest.mark.parametrize("count", [1, pytest.param(7, marks=pytest.mark.deep), 3000])  # 3000: more than one call
 def test_the_other_process_holds_what_numpy_says(pair, moved, random_rows, op, count):
     with pair("copy") as two:
         rows = random_rows(count, 1 << 18, seed=count)

@@ -101,7 +101,7 @@ def contiguous(count, length):
 
 @needs_mooncake
 @pytest.mark.parametrize("op", ["WRITE", "READ"])
-@pytest.mark.parametrize("count", [1, 7, 3000])  # 3000: more than one call
+@pytest.mark.parametrize("count", [1, pytest.param(7, marks=pytest.mark.deep), 3000])  # 3000: more than one call
 def test_the_other_process_holds_what_numpy_says(sides, moved, random_rows, op, count):
     with sides() as two:
         rows = random_rows(count, NBYTES, seed=count)

@@ -146,13 +146,18 @@ def test_a_back_end_without_a_plug_in_is_missing_here_and_in_a_worker(pair):
     "change",
     [
         {"kind": "file"},
-        {"kind": ["host"]},
-        {"device": -1},
-        {"device": True},
-        {"device": 1 << 70},
-        {"nixl": 3},
         {"nixl": "not base64!"},
-        {"nixl": base64.b64encode(b"x" * 100).decode()},
+        *(
+            pytest.param(change, marks=pytest.mark.deep)
+            for change in (
+                {"kind": ["host"]},
+                {"device": -1},
+                {"device": True},
+                {"device": 1 << 70},
+                {"nixl": 3},
+                {"nixl": base64.b64encode(b"x" * 100).decode()},
+            )
+        ),
     ],
 )
 def test_metadata_of_another_shape_is_refused(pair, change):

@@ -235,3 +235,19 @@ def test_what_a_worker_prints_is_in_its_log_and_not_in_the_channel(spec):
     with Group([one]) as group:
         lost(group, {"prefill": ("fail", {})})
     assert "RuntimeError: no such block" in one.log.read_text()
+
+
+def test_a_worker_that_starts_through_another_command_is_still_our_child(spec, gone):
+    """The command becomes the worker, so it can be watched and killed like any other."""
+    with Group([spec(prefix=("/usr/bin/env", "THROUGH=another"))]) as group:
+        told = group.ask("trying", {"prefill": ("environment", {})}, PLENTY_S)["prefill"]
+        assert told["THROUGH"] == "another"
+        pid = group.pids()["prefill"]
+        assert b"suite.world.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        group.kill()
+        assert gone(pid, PLENTY_S)
+
+
+def test_a_command_that_never_becomes_a_worker_is_told(spec):
+    with Group([spec(prefix=("/bin/false",))]) as group:
+        assert lost(group, {"prefill": ("role", {})}).reason == "left with status 1"

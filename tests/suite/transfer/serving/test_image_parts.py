@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from suite.transfer.pools import Tables
     from suite.transfer.task import Task
 
-every_case = pytest.mark.parametrize("task", CASES.values(), ids=CASES)
+QUICK = ("tp 1 to 2", "uneven stages", "DP groups", "windows, larger blocks", "cached prefix, windows and states")
+every_case = pytest.mark.parametrize(
+    "task",
+    [pytest.param(task, id=name, marks=[] if name in QUICK else pytest.mark.deep) for name, task in CASES.items()],
+)
 
 
 class Rank:

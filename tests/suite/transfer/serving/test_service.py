@@ -117,7 +117,7 @@ def test_a_server_that_starts_again_serves_on(op: Op, transport: str, tmp_path: 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("op", OPS)
-@pytest.mark.parametrize("side", ["decode", "prefill"])
+@pytest.mark.parametrize("side", ["decode", pytest.param("prefill", marks=pytest.mark.deep)])
 def test_what_its_user_cancels_ends_for_both(side: SideName, op: Op, transport: str, tmp_path: Path) -> None:
     """Before it has blocks, while it moves, and after it is over, when it is too late."""
     with service(tmp_path, op, transport, Manner(in_flight=12)) as running:

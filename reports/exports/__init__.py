@@ -1,0 +1,1 @@
+"""Runs -> files for other programs: change-point tools, and simulators that want a measured bandwidth."""
