@@ -33,6 +33,7 @@ _PYTEST_USAGE, _PYTEST_NONE = 4, 5
     "--from-environment", is_flag=True, help="Test this very environment: how a printed example is run again."
 )
 @click.option("--engine", metavar="JSON", help="With --from-environment: the engine configuration.")
+@click.option("--case", metavar="JSON", help="Try this transfer: how a printed one is run again.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of the generated inputs.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep conformance.jsonl in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the cases as JSON.")
@@ -43,12 +44,14 @@ def conform(
     """Test implementations against the numbered sentences of the documentation.
 
     IMPL is my_pkg.settings:parse, exec:COMMAND, exec-log:..., or a built-in name (the
-    default is reference). Exit code 1: a MUST is broken; 3: a harness does not work.
+    default is reference); or a transport: nixl:UCX, my_pkg.transport:transport, with
+    settings as nixl:UCX?UCX_TLS=tcp. Exit code 1: a MUST is broken; 3: a harness does not work.
 
     \b
     Examples:
       kvgauge conform reference kvbm-A trtllm-pytorch-current
       kvgauge conform my_pkg.settings:parse --expect expectations.toml
+      kvgauge conform nixl:UCX mooncake:tcp my_pkg.transport:transport
       kvgauge conform reference kvbm-A --out runs/settings && kvgauge report runs/settings
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from conformance import matrix
@@ -90,6 +93,7 @@ def _run(
     strict: bool,
     from_environment: bool,
     engine: str | None,
+    case: str | None,
     seed: int | None,
 ) -> tuple[int, str]:
     """Run pytest with our plug-in and hypothesis's alone: no foreign ini file, option or plug-in has a say."""
@@ -104,6 +108,7 @@ def _run(
     command += ["--kv-strict"] if strict else []
     command += ["--kv-environment"] if from_environment else []
     command += ["--kv-config", engine] if engine is not None else []
+    command += ["--kv-case", case] if case is not None else []
     command += ["-k", " or ".join(requirements)] if requirements else []
     command += [f"--hypothesis-seed={seed}"] if seed is not None else []
     ours = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}

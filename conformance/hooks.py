@@ -12,7 +12,7 @@ from conformance.session import Session
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
-    from conformance.implementation import Implementation
+    from conformance.implementation import UnderTest
 
 SESSION = pytest.StashKey[Session]()
 
@@ -33,7 +33,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="session")
-def implementation(request: pytest.FixtureRequest) -> Iterator[Implementation]:
+def implementation(request: pytest.FixtureRequest) -> Iterator[UnderTest]:
     """Return the implementation under test."""
     one = request.config.stash[SESSION].load(request.param)
     yield one

@@ -1,18 +1,22 @@
-"""An implementation under test: whatever can be asked what it makes of an environment.
+"""An implementation under test: what can be asked what it makes of an environment, or what moves bytes.
 
-Named on the command line as `my_pkg.settings:parse` (a callable), as
+The first is named on the command line as `my_pkg.settings:parse` (a callable), as
 `exec:COMMAND` (a harness that speaks JSON lines), as `exec-log:...` (a command
-whose log tells), or by the name of one that is built in.
+whose log tells), or by the name of one that is built in. The second is a transport:
+`nixl:UCX`, or `my_pkg.transport:transport`. `answers` tells them apart, and decides
+which requirements are tried.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from conformance.requirement import Answers
+    from conformance.requirement import Answers, Requirement
+    from conformance.transfer.case import Case
+    from conformance.transfer.scene import Scene
 
 
 class Implementation(Protocol):
@@ -36,3 +40,24 @@ class Implementation(Protocol):
 
     def close(self) -> None:
         """End processes, if there are any."""
+
+
+class MovesBytes(Protocol):
+    """What a transport looks like to a test; see `conformance.implementations.transport`."""
+
+    name: str
+    answers: frozenset[Answers]  # "transfer"
+    profile: str
+    note: str
+
+    def scene(self, case: Case, *, others: bool = False, file: bool = False) -> Scene:
+        """Return a case with fresh endpoints, to be stepped through; with `others` there are three sides."""
+
+    def unable(self, requirement: Requirement) -> str:
+        """Return why the transport is not asked about a requirement, in words; empty if it is."""
+
+    def close(self) -> None:
+        """End processes, if there are any."""
+
+
+UnderTest: TypeAlias = Implementation | MovesBytes

@@ -11,6 +11,7 @@ from conformance.implementations.loading import load
 from conformance.record import by_requirement
 from conformance.requirement import registry
 from conformance.verdict import GLYPHS, Verdict
+from suite.transports.base import names as transports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,8 @@ def catalogue() -> str:
     lines.append(f"  what they are known to break: --expect {KNOWN_BROKEN}")
     lines.append("upstream's own code, where installed (naming one says how):")
     lines += [f"  {name}" for name in where_installed()]
+    lines.append("transports (also my_pkg.transport:transport, and NAME?UCX_TLS=tcp):")
+    lines += [f"  {name}" for name in transports()]
     lines.append("requirements:")
     lines += [f"  {one.id} {one.level:<11} {one.sentence} [{one.source}]" for one in registry().values()]
     return "\n".join(lines)

@@ -20,7 +20,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="append",
         default=[],
         metavar="IMPL",
-        help="what to test: my_pkg.settings:parse, exec:COMMAND, exec-log:..., or a built-in name; repeatable",
+        help="what to test: my_pkg.settings:parse, my_pkg.transport:transport, nixl:UCX, exec:COMMAND, exec-log:..., "
+        "or a built-in name; repeatable",
     )
     group.addoption("--kv-expect", metavar="FILE", help="TOML file of expected failures")
     group.addoption("--kv-out", metavar="DIR", help="where to write conformance.jsonl")
@@ -34,6 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test this process's own environment instead of generated ones: how a printed example is run again",
     )
     group.addoption("--kv-config", metavar="JSON", help="with --kv-environment: the engine configuration to test")
+    group.addoption("--kv-case", metavar="JSON", help="one transfer, as printed, instead of generated ones")
     parser.addini("kv_implementations", "implementations to test, one a line", type="linelist", default=[])
     parser.addini("kv_expect", "TOML file of expected failures, relative to the ini file", default="")
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 def shell_line(implementation: str, requirement: str, violation: Violation) -> str:
     """Return the command that checks one requirement with one input."""
+    if violation.case is not None:
+        told = shlex.quote(json.dumps(violation.case, separators=(",", ":")))
+        return f"kvgauge conform {shlex.quote(implementation)} --requirement {requirement} --case {told}"
     variables = [quoted(name + b"=" + value) for name, value in violation.environment.items()]
     config = ["--engine", shlex.quote(json.dumps(violation.config))] if violation.config is not None else []
     command = ["kvgauge", "conform", shlex.quote(implementation), "--requirement", requirement, "--from-environment"]

@@ -18,11 +18,24 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 Level = Literal["MUST", "SHOULD", "UNSPECIFIED"]
-Answers = Literal["backends", "method"]  # what an implementation is asked: see `conformance.implementation`
+Question = Literal["backends", "method"]  # what an implementation of settings is asked
+Answers = Literal[
+    Question, "transfer"
+]  # "transfer": an implementation that moves bytes; see `conformance.implementation`
 MARK = "requirement"
 
-_ID = re.compile(r"(ENV|CFG)-\d{3}")
-_FIELDS = {"level", "sentence", "source", "since", "answers", "profiles"}
+NEEDS = (
+    "one-sided",
+    "notify",
+    "read",
+    "memory",
+    "file",
+    "cancel",
+    "deregister",
+)  # what `conformance.transfer.abilities` finds
+
+_ID = re.compile(r"(ENV|CFG|XFER)-\d{3}")
+_FIELDS = {"level", "sentence", "source", "since", "answers", "profiles", "needs"}
 
 
 class RegistryFault(ValueError):
@@ -40,6 +53,7 @@ class Requirement:
     since: str  # kvgauge's version that brought it
     answers: Answers  # whom it concerns
     profiles: tuple[str, ...]  # "source-page", "trtllm-1.1", ...; empty: all that answer
+    needs: tuple[str, ...] = ()  # what a transport must be able to do; without it the verdict is skip, with the reason
 
 
 @cache
@@ -66,15 +80,21 @@ def parse(identity: str, fields: object, source: str) -> Requirement:
         or not {"level", "sentence", "source", "since", "answers"} <= fields.keys() <= _FIELDS
     ):
         raise RegistryFault(
-            f"{source}: {identity} needs level, sentence, source, since and answers, and may have profiles"
+            f"{source}: {identity} needs level, sentence, source, since and answers, and may have profiles and needs"
         )
     if fields["level"] not in get_args(Level) or fields["answers"] not in get_args(Answers):
         raise RegistryFault(f"{source}: {identity} has an unknown level or answers")
-    profiles = fields.get("profiles", [])
+    profiles, needs = fields.get("profiles", []), fields.get("needs", [])
+    if (
+        not isinstance(needs, list)
+        or any(one not in NEEDS for one in needs)
+        or (needs and fields["answers"] != "transfer")
+    ):
+        raise RegistryFault(f"{source}: {identity} needs what no transport can have: {needs}")
     texts = [fields["sentence"], fields["source"], fields["since"], *profiles]
     if not all(isinstance(text, str) and text.strip() for text in texts):
         raise RegistryFault(f"{source}: {identity} has an empty field, or one that is no text")
-    return Requirement(**{**fields, "id": identity, "profiles": tuple(profiles)})
+    return Requirement(**{**fields, "id": identity, "profiles": tuple(profiles), "needs": tuple(needs)})
 
 
 def requirement(identity: str) -> Callable[[Any], Any]:

@@ -21,9 +21,10 @@ from conformance.verdict import Verdict, Violation
 from suite.errors import BadInput, KvgaugeError
 
 if TYPE_CHECKING:
-    from conformance.implementation import Implementation
+    from conformance.implementation import Implementation, UnderTest
 
 _NAME_ONE = "name an implementation: --kv-implementation my_pkg.settings:parse, or kv_implementations in the ini file"
+_INPUTS = ("environment", "config", "case")  # arguments of a test that are its input
 _LETTERS = {Verdict.WARN: "w", Verdict.INFO: "i", Verdict.ERROR: "E"}
 
 
@@ -34,7 +35,7 @@ class Session:
         self, names: list[str], expectations: Expectations, recorder: Recorder, *, strict: bool, replay: dict[str, Any]
     ) -> None:
         self.names = names
-        self._loaded: dict[str, Implementation] = {}
+        self._loaded: dict[str, UnderTest] = {}
         self._expectations = expectations
         self._recorder = recorder
         self._strict = strict
@@ -57,6 +58,7 @@ class Session:
                 emulate(gpus, Path(out).absolute() / "logs" if out else None)
             expectations = read_expectations(expect)
             replay = _replay(config.getoption("kv_config")) if config.getoption("kv_environment") else {}
+            replay |= _one_case(config.getoption("kv_case"))
             session = cls(
                 names,
                 expectations,
@@ -72,7 +74,7 @@ class Session:
             raise pytest.exit.Exception(f"kvgauge: {error}", returncode=int(error.exit_code)) from None
         return session
 
-    def load(self, name: str) -> Implementation:
+    def load(self, name: str) -> UnderTest:
         """Return the implementation called `name`, loaded once."""
         if name not in self._loaded:
             self._loaded[name] = load(name)
@@ -113,7 +115,7 @@ class Session:
         function = item.function  # type: ignore[attr-defined]  # all our tests are functions
         plain = getattr(getattr(function, "hypothesis", None), "inner_test", function)
         names = plain.__code__.co_varnames[: plain.__code__.co_argcount]
-        if "config" in names and "config" not in self._replay:
+        if any(name in names and name not in self._replay for name in _INPUTS):
             return False
         inputs = {name: value for name, value in self._replay.items() if name in names}
         if function is plain:
@@ -122,6 +124,13 @@ class Session:
         else:
             item.obj = _without_inputs(plain, inputs)  # type: ignore[attr-defined]  # as above
         return True
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """Skip what a transport says that it cannot do."""
+        if found := _requirement(item):
+            why = getattr(self.load(_name(item)), "unable", lambda _: "")(found)
+            if why:
+                pytest.skip(why)
 
     def judge(self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
         """Give `report` its verdict; pytest sends it to the controller as it is."""
@@ -152,7 +161,7 @@ class Session:
     def _shown(self, name: str, requirement: str, broken: Violation) -> tuple[dict[str, Any], str]:
         """Return the example and the line that breaks it again; a whole environment of the user's is not repeated."""
         if self._replay:
-            broken = Violation(broken.what, {}, broken.config)
+            broken = Violation(broken.what, {}, broken.config, broken.case)
         return _example(broken), shell_line(name, requirement, broken)
 
     def _verdict(
@@ -218,6 +227,8 @@ def _name(item: pytest.Item) -> str:
 
 def _example(broken: Violation) -> dict[str, Any]:
     """Return the input as JSON; bytes that are no text become escapes."""
+    if broken.case is not None:
+        return {"case": dict(broken.case)}
     shown = {_text(name): _text(value) for name, value in broken.environment.items()}
     return {"environment": shown, **({"config": dict(broken.config)} if broken.config is not None else {})}
 
@@ -235,6 +246,20 @@ def _replay(config: str | None) -> dict[str, Any]:
         except ValueError as error:
             raise BadInput("bad-config", f"--kv-config is not JSON: {error}") from None
     return inputs
+
+
+def _one_case(told: str | None) -> dict[str, Any]:
+    """Return the transfer to try, if one is given."""
+    from conformance.transfer.case import of_json
+
+    if told is None:
+        return {}
+    try:
+        return {"case": of_json(json.loads(told))}
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput("bad-case", f"--kv-case is not JSON: {error}") from None
 
 
 def _without_inputs(plain: Any, inputs: dict[str, Any]) -> Any:

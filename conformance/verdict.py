@@ -34,7 +34,7 @@ class Violation(AssertionError):
     """A documented sentence is broken; the only exception that means so.
 
     `environment` (and `config`, the engine configuration, where there is one)
-    is the input that breaks it; hypothesis shrinks it before anyone sees it.
+    is the input that breaks it, or `case` of a transfer; hypothesis shrinks it before anyone sees it.
     """
 
     def __init__(
@@ -42,9 +42,10 @@ class Violation(AssertionError):
         what: str,
         environment: Mapping[bytes, bytes],
         config: Mapping[str, object] | None = None,
+        case: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(what)
-        self.what, self.environment, self.config = what, dict(environment), config
+        self.what, self.environment, self.config, self.case = what, dict(environment), config, case
 
 
 class Refused(ValueError):

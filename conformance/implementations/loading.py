@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from suite.errors import BadInput
 from suite.settings.faults import show
+from suite.transports import base
 
 if TYPE_CHECKING:
-    from conformance.implementation import Implementation
+    from conformance.implementation import UnderTest
 
-FORMS = "my_pkg.settings:parse, exec:COMMAND, exec-log:COMMAND --- REGEX"
+FORMS = "my_pkg.settings:parse, my_pkg.transport:transport, exec:COMMAND, exec-log:COMMAND --- REGEX"
 _NAME_CHARACTERS = 80
 
 
-def load(spec: str) -> Implementation:
+def load(spec: str) -> UnderTest:
     """Return the implementation that `spec` names.
 
     What cannot be one is a `BadInput`; a command that is not there, a harness
@@ -30,7 +31,12 @@ def load(spec: str) -> Implementation:
     known = {**built_in(), **where_installed()}
     if spec in known:
         return known[spec]()
-    if ":" in spec:
+    name = spec.partition("?")[0]
+    if name in base.names():
+        from conformance.implementations import transport
+
+        return transport.from_name(spec)
+    if ":" in name:
         from conformance.implementations.python_callable import from_path
 
         return from_path(spec)
@@ -39,5 +45,5 @@ def load(spec: str) -> Implementation:
     raise BadInput(
         "unknown-implementation",
         f"no implementation {show(spec)}",
-        f"{hint}built in: {', '.join(built_in())}; where installed: {', '.join(where_installed())}; or {FORMS}",
+        f"{hint}built in: {', '.join(built_in())}; transports: {', '.join(base.names())}; where installed: {', '.join(where_installed())}; or {FORMS}",
     )

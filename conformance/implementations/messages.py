@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from pydantic_core import from_json
 
 from conformance.implementations.answers import MAX_CHARACTERS, MAX_NAMES, plain, shown
-from conformance.requirement import Answers
+from conformance.requirement import Question
 from conformance.verdict import Aborted, ImplementationBroke, Refused
 from suite.errors import BadInput
 
@@ -69,7 +69,7 @@ class Started(Message):
     kvgauge: Literal[1]
     name: Label
     version: Label
-    answers: list[Answers] = Field(min_length=1, max_length=2)
+    answers: list[Question] = Field(min_length=1, max_length=2)
     environment: Literal["question", "process"]
     profile: str = Field(default="source-page", pattern=r"^[a-z0-9][a-z0-9._-]{0,79}$")
 

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from conformance.implementations.answers import checked_backends, checked_method, plain
 from conformance.implementations.patience import Patience, TooLate, time_limit
+from conformance.implementations.transport import from_object
+from conformance.transfer.loading import is_transport
 from conformance.verdict import ImplementationBroke, Refused
 from suite.errors import BadInput
 from suite.settings.faults import show
@@ -28,6 +30,7 @@ from suite.settings.faults import show
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from conformance.implementation import UnderTest
     from conformance.requirement import Answers
 
     Answer = TypeVar("Answer")
@@ -86,8 +89,9 @@ class PythonCallable:
             raise Refused(_told(error)) from error
 
 
-def from_path(path: str) -> PythonCallable:
-    """Return the function at `module:attribute`; a missing one, or one with other arguments, is a `BadInput`."""
+def from_path(spec: str) -> UnderTest:
+    """Return the function, or the transport, at `module:attribute`; a missing one, or one with other arguments, is a `BadInput`."""
+    path, _, options = spec.partition("?")
     if not _PATH.fullmatch(path):
         raise BadInput("bad-implementation", f"{show(path)} names no function", _HINT)
     module, _, attribute = path.partition(":")
@@ -96,6 +100,10 @@ def from_path(path: str) -> PythonCallable:
         found = getattr(found, part, None)
         if found is None:
             raise BadInput("no-function", f"{path}: {module} has no {attribute}", _HINT)
+    if is_transport(found):
+        return from_object(spec, found)
+    if options:
+        raise BadInput("bad-implementation", f"{show(spec)} is no transport, and only those have options", _HINT)
     return PythonCallable(path, found, _question(path, found))
 
 

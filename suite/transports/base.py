@@ -49,6 +49,7 @@ class Traits:
     blocking_post: bool = False
     notifies: bool = True
     cancels: bool = False
+    deregisters: bool = False  # its endpoints have `deregister(region)`: see `Deregisters`
     max_descriptors: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)  # must be set before the process starts
     alone: bool = False  # may not share a process with another transport
@@ -102,6 +103,13 @@ class Endpoint(Protocol):
 
     def evidence(self, op: Op, sizes: tuple[int, int]) -> WireEvidence:
         """Return which wire carried `op` with descriptors of `sizes` (least, most bytes); after `close`."""
+
+
+class Deregisters(Protocol):
+    """What an endpoint can besides, where the traits say `deregisters`."""
+
+    def deregister(self, region: Region) -> None:
+        """Make `region` unreachable, now and not only when the endpoint closes."""
 
 
 class Transport(Protocol):

@@ -12,7 +12,7 @@ import secrets
 import socket
 from typing import TYPE_CHECKING, Any
 
-from suite.errors import PeerLost, TransferFailed
+from suite.errors import BadInput, PeerLost, TransferFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,6 +67,8 @@ class Mailbox:
     def notify(self, peer: str, tag: bytes) -> None:
         """Send `tag` to `peer`; waits while it has too many notifications that it has not looked at."""
         self.check(peer)
+        if len(tag) > _TAG_BYTES:  # the receiver would cut it
+            raise BadInput("bad-tag", f"a notification of {len(tag)} bytes", f"at most {_TAG_BYTES}")
         try:
             self._socket.sendto(tag, self._peers[peer])
         except OSError as error:

@@ -65,6 +65,7 @@ class MooncakeTransport:
             ops=frozenset(_METHODS),
             memory=frozenset({("host", "host")}),
             blocking_post=True,
+            deregisters=True,
             max_descriptors=DESCRIPTORS_PER_CALL,  # of one call: a plan with more takes several
             alone=True,  # its libibverbs and the libnl in NIXL's wheel crash a process that has both
             progress=MappingProxyType({"initiator": "thread", "target": "thread"}),
@@ -114,6 +115,15 @@ class MooncakeEndpoint:
         if self._engine.register_memory(region.address, region.nbytes) != 0:
             raise TransferFailed("register", f"Mooncake refused {region.nbytes} bytes at {region.address:#x}")
         self._regions.append((region.address, region.nbytes))
+
+    def deregister(self, region: Region) -> None:
+        """Unregister `region`; the engine tells no peer."""
+        registered = (region.address, region.nbytes)
+        if registered not in self._regions:
+            raise TransferFailed("unregister", f"{region.nbytes} bytes at {region.address:#x} are not registered here")
+        if self._engine.unregister_memory(region.address) != 0:
+            raise TransferFailed("unregister", f"Mooncake kept {region.nbytes} bytes at {region.address:#x}")
+        self._regions.remove(registered)
 
     def metadata(self) -> bytes:
         """Return where the engine and the mailbox are, and what is registered, as JSON."""

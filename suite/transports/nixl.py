@@ -26,6 +26,7 @@ _LIBRARIES = dict.fromkeys(("GDS", "GDS_MT"), ("libcuda.so.1", "libcudart.so.12"
 _TWO_AGENTS = Traits(
     ops=frozenset({Op.WRITE, Op.READ}),
     memory=frozenset((local, remote) for local in ("host", "cuda") for remote in ("host", "cuda")),
+    deregisters=True,
     environment=MappingProxyType({"UCX_PROTO_INFO": "used"}),
     progress=MappingProxyType({"initiator": "caller", "target": "caller"}),
 )

@@ -82,6 +82,13 @@ class NixlAgent:
         with self.explained(f"register {region.kind} memory"):
             self._registered.append(self.nixl.register_memory(table, _MEMORY[region.kind], backends=[self.backend]))
 
+    def deregister(self) -> None:
+        """Deregister everything that is registered."""
+        with self.explained("deregister memory"):
+            while self._registered:
+                self.nixl.deregister_memory(self._registered[-1], backends=[self.backend])
+                self._registered.pop()
+
     def connect(self, peer: str, metadata: bytes) -> None:
         """Add the peer by NIXL's own metadata and start the connection."""
         with self.explained(f"connect to {peer}"):

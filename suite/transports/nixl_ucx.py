@@ -56,6 +56,13 @@ class NixlEndpoint:
         self._nixl.register(region)
         self._region = region
 
+    def deregister(self, region: Region) -> None:
+        """Deregister `region`; NIXL tells no peer, which is told nothing here either."""
+        if region is not self._region:
+            raise Unsupported("no-region", f"nixl:{self._nixl.backend}: this region is not registered here")
+        self._nixl.deregister()
+        self._region = None
+
     def metadata(self) -> bytes:
         """Return the region's kind and device and NIXL's own metadata, as JSON; register first."""
         region = self._registered()

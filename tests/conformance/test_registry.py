@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conformance import requirement as module
-from conformance.properties import test_cache_transceiver, test_nixl_backends
+from conformance.properties import (
+    test_cache_transceiver,
+    test_nixl_backends,
+    test_transfer_bytes,
+    test_transfer_files,
+    test_transfer_leaks,
+    test_transfer_life,
+    test_transfer_memory,
+    test_transfer_metadata,
+    test_transfer_notifications,
+)
 from conformance.requirement import RegistryFault, parse, registry, requirement
 
 if TYPE_CHECKING:
@@ -16,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 GOOD: dict[str, Any] = {"level": "MUST", "sentence": "A.", "source": "R1", "since": "0.1.0", "answers": "backends"}
+TRANSFERS = (
+    test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
+    test_transfer_leaks, test_transfer_files,
+)  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",
     "trtllm-1.1", "trtllm-cpp-1.1", "trtllm-pytorch-current", "trtllm-cpp-current",
@@ -23,7 +37,7 @@ PROFILES = {
 
 
 def every_test() -> Iterator[tuple[str, Any]]:
-    for found in (test_nixl_backends, test_cache_transceiver):
+    for found in (test_nixl_backends, test_cache_transceiver, *TRANSFERS):
         yield from ((name, test) for name, test in vars(found).items() if name.startswith("test_"))
 
 
@@ -44,7 +58,8 @@ def test_every_requirement_has_a_test_and_every_test_one_requirement() -> None:
 @pytest.mark.parametrize(("name", "test"), list(every_test()))
 def test_arguments_are_those_that_can_be_replaced(name: str, test: Any) -> None:
     one = registry()[marks(test)[0]]
-    wanted = {"implementation", "environment"} | ({"config"} if one.answers == "method" else set())
+    inputs = {"backends": {"environment"}, "method": {"environment", "config"}, "transfer": {"case"}}
+    wanted = {"implementation"} | inputs[one.answers]
     assert arguments(test) == wanted | ({"observe"} if one.level == "UNSPECIFIED" else set()), name
 
 
@@ -53,9 +68,12 @@ def test_a_requirement_is_one_plain_sentence(one: module.Requirement) -> None:
     assert one.sentence.endswith(".")
     assert ". " not in one.sentence
     assert len(one.sentence) < 140
-    assert one.answers == {"ENV": "backends", "CFG": "method"}[one.id[:3]]
+    assert one.answers == {"ENV": "backends", "CFG": "method", "XFER": "transfer"}[one.id.partition("-")[0]]
     assert set(one.profiles) <= PROFILES
-    if one.level == "MUST":
+    if one.answers == "transfer":
+        library = any(one.source.startswith(name) for name in ("NIXL ", "UCX ", "suite/transports/"))
+        assert one.level != "MUST" or library, "only a library's own documentation obliges"
+    elif one.level == "MUST":
         assert set(one.source.replace(",", "").split()) <= {f"R{n}" for n in range(1, 13)}, "only the page obliges"
 
 
@@ -79,6 +97,10 @@ def test_ids_have_a_form(identity: str) -> None:
         {**GOOD, "profiles": [""]},
         {**GOOD, "profiles": [1]},
         {**GOOD, "severity": "high"},
+        {**GOOD, "needs": ["read"]},
+        {**GOOD, "answers": "transfer", "needs": ["wings"]},
+        {**GOOD, "answers": "transfer", "needs": [["read"]]},
+        {**GOOD, "answers": "transfer", "needs": "read"},
         "MUST",
         None,
     ],

@@ -30,3 +30,11 @@ def test_the_line_names_all_that_is_needed():
 
 def test_without_variables_no_env_is_needed():
     assert shell_line("reference", "ENV-001", Violation("x", {})).startswith("kvgauge conform reference")
+
+
+def test_a_transfer_is_one_option():
+    broken = Violation("x", {}, case={"rows": [[0, 0, 1]], "nbytes": [1, 1]})
+    assert shell_line("nixl:UCX?UCX_TLS=tcp", "XFER-006", broken) == (
+        "kvgauge conform 'nixl:UCX?UCX_TLS=tcp' --requirement XFER-006 --case "
+        """'{"rows":[[0,0,1]],"nbytes":[1,1]}'"""
+    )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suite.errors import TransferFailed
+from suite.errors import BadInput, TransferFailed
 from suite.transports import mailbox
 from suite.transports.mailbox import Mailbox, read_metadata
 
@@ -32,6 +32,13 @@ def test_messages_come_whole_in_order_and_with_their_sender(boxes):
     b.notify("a", b"back")
     assert b.progress() == [("a", b"1"), ("a", b""), ("a", b"x" * 4096)]
     assert a.progress() == [("b", b"back")]
+    assert b.progress() == []
+
+
+def test_a_message_that_would_be_cut_is_refused(boxes):
+    a, b, _ = boxes
+    with pytest.raises(BadInput, match="4097 bytes"):
+        a.notify("b", b"x" * 4097)
     assert b.progress() == []
 
 
