@@ -82,9 +82,9 @@ class Together:
         self._sides: dict[str, Side] = {}
 
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
-        """Drive all by turns; how long that may take is counted in turns, not in seconds."""
-        del patience_s
-        return by_turns({role: acting(self._side(role), *question) for role, question in questions.items()})
+        """Drive all by turns."""
+        acts = {role: acting(self._side(role), *question) for role, question in questions.items()}
+        return by_turns(acts, patience_s)
 
     def renew(self) -> None:
         """Forget all sides."""

@@ -256,7 +256,8 @@ class Scene:
         elif not self.stored:
             over = f"over-{next(_numbers)}"
             questions["initiator"][1]["tells"] = over
-            questions["target"] = ("drive", {"count": times if self.notifies else 0, "until": [over]})
+            drives = ("drive", {"count": times if self.notifies else 0, "until": [over]})
+            questions = {"target": drives, **questions}  # first: in one process, too, it has begun when it is needed
         self.ask_all(questions)
 
     def reopen(self, times: int) -> None:

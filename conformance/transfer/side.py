@@ -229,6 +229,7 @@ class Side:
                 transfer.finish()
                 transfer.release()
                 self._progress(told, at)
+                yield False
         finally:
             self._tell(tells)
         return {"arrived": len(told["arrived"])}
