@@ -23,7 +23,9 @@ from hypothesis import Phase, seed, settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SUBJECTS = ("bytes", "notifications", "memory", "metadata", "life", "leaks", "files")
+SUBJECTS = (
+    "bytes", "notifications", "memory", "metadata", "peers", "life", "threads", "leaks", "files", "disks",
+)  # fmt: skip
 OWN, OTHERS, USUAL = 6, 2, 12  # examples
 A_SHARE = 8  # `conformance.properties.given` draws so many times fewer
 
