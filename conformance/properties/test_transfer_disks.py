@@ -114,9 +114,9 @@ def test_unaligned_with_direct_io(implementation: MovesBytes, case: Case) -> Non
 
 
 @requirement("XFER-612")
-@pytest.mark.parametrize("case", [apart([256 << 10] * 16, way="in", tag=b"")], ids=["fetch"])
+@pytest.mark.parametrize("case", [apart([256 << 10] * 8, way="in", tag=b"")], ids=["fetch"])
 def test_cut_under_way(implementation: MovesBytes, case: Case) -> None:
-    """To its first page, right after 4 MiB have been posted."""
+    """To its first page, right after 2 MiB have been posted."""
     with scene(implementation, case, file=True) as one:
         one.prepare()
         try:
