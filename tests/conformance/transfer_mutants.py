@@ -429,6 +429,23 @@ class NeverDeregisters(ReferenceEndpoint):
         """Say nothing, do nothing."""
 
 
+@breaks("208")
+class SkipsRowsOfWhatIsGone(ReferenceTransfer):
+    """When it is posted all is checked; what is deregistered after that is passed over."""
+
+    def copy(self, rows: int) -> None:
+        try:
+            self.check()
+        except TransferFailed:
+            self.next = len(self.source)
+            return
+        super().copy(rows)
+
+    def finished(self) -> None:
+        with suppress(TransferFailed):
+            super().finished()
+
+
 # --- metadata and peers ---
 
 
