@@ -32,6 +32,7 @@ NEEDS = (
     "file",
     "cancel",
     "deregister",
+    "threads",
 )  # what `conformance.transfer.abilities` finds
 
 _ID = re.compile(r"(ENV|CFG|XFER)-\d{3}")

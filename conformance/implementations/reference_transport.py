@@ -8,6 +8,7 @@ the properties say of it is how we know that they raise no false alarm.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import secrets
 import zlib
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from suite.errors import BadInput, PeerLost, TransferFailed, Unsupported
+from suite.memory.files import FileSpan
 from suite.transports.base import Op, State, Traits
 from suite.transports.evidence import Lane, WireEvidence
 
@@ -39,6 +41,7 @@ _TRAITS = Traits(
     memory=frozenset({("host", "host"), ("host", "file")}),
     cancels=True,
     deregisters=True,
+    threads=True,
     progress=MappingProxyType({"initiator": "caller", "target": "none"}),
 )
 
@@ -116,8 +119,7 @@ class ReferenceEndpoint:
 
     def progress(self) -> Sequence[tuple[str, bytes]]:
         """Return new notifications."""
-        arrived, self.inbox = self.inbox, []
-        return arrived
+        return [self.inbox.pop(0) for _ in range(len(self.inbox))]  # another thread may add one meanwhile
 
     def notify(self, peer: str, tag: bytes) -> None:
         """Notify a peer of something that is no transfer."""
@@ -213,19 +215,21 @@ class ReferenceTransfer:
 
     def read(self, region: Region, address: int, length: int) -> NDArray[np.uint8]:
         """Return bytes of a region, which for a file are there only if the file is long enough."""
+        if region.kind == "file":
+            return np.concatenate([_fetched(*piece) for piece in _pieces(region, address, length)])
         data = np.empty(length, np.uint8)
-        if region.kind != "file":
-            region.read(address - region.address, data)
-        elif os.preadv(region.device, [data.data], address) != length:
-            raise TransferFailed("past-the-end", f"the file ends before {address + length}")
+        region.read(address - region.address, data)
         return data
 
     def write(self, region: Region, address: int, data: NDArray[np.uint8]) -> None:
         """Put bytes into a region."""
         if region.kind != "file":
             region.write(address - region.address, data)
-        elif os.pwrite(region.device, data.data, address) != len(data):
-            raise TransferFailed("short-write", f"the file takes no more at {address}")
+            return
+        done = 0
+        for device, offset, count in _pieces(region, address, len(data)):
+            _stored(device, offset, data[done : done + count])
+            done += count
 
     def finished(self) -> None:
         """Be done, and notify."""
@@ -246,6 +250,37 @@ class ReferenceTransfer:
         self.next = -1
         if self in self.endpoint.transfers:
             self.endpoint.transfers.remove(self)
+
+
+def _pieces(region: Region, address: int, length: int) -> list[tuple[int, int, int]]:
+    """Return descriptor, offset and length of each file that a row is in."""
+    if not isinstance(region, FileSpan):
+        return [(region.device, address, length)]
+    row = np.array([[address, length, 0]], np.uint64)
+    located = region.locate(row, row)
+    return [
+        (int(device), int(offset), int(count))
+        for device, (offset, count, _) in zip(located.descriptors, located.file, strict=True)
+    ]
+
+
+def _fetched(device: int, offset: int, count: int) -> NDArray[np.uint8]:
+    """Return bytes of a file by way of a page of their own, as O_DIRECT wants it."""
+    page = _page(count)
+    if os.preadv(device, [page], offset) != count:
+        raise TransferFailed("past-the-end", f"the file ends before {offset + count}")
+    return np.frombuffer(page, np.uint8)
+
+
+def _stored(device: int, offset: int, data: NDArray[np.uint8]) -> None:
+    page = _page(len(data))
+    page[:] = data.data
+    if os.pwritev(device, [page], offset) != len(data):
+        raise TransferFailed("short-write", f"the file takes no more at {offset}")
+
+
+def _page(count: int) -> memoryview:
+    return memoryview(mmap.mmap(-1, max(1, count)))[:count]
 
 
 def _checked(metadata: bytes) -> dict[str, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _PHASES = (Phase.explicit, Phase.generate, Phase.shrink)  # those of the user's profile that need no yesterday
 _SHRINK_S = 5.0  # for a smaller case of a transfer that went wrong: after that, what is known stands
 _SHARE = 8  # a transfer takes a real library's time, so it gets fewer examples than an environment
+_FEWEST = 2  # of one transfer; the default profile draws 12
 DEEP = "kvgauge-deep"
 settings.register_profile(DEEP, max_examples=2000, deadline=None, database=None)
 
@@ -80,7 +81,7 @@ def given_case(cases: SearchStrategy[Case]) -> Callable[[Any], Any]:
                 broken[key] = started, violation
                 raise
 
-        examples = max(6, (settings.default or settings()).max_examples // _SHARE)
+        examples = max(_FEWEST, (settings.default or settings()).max_examples // _SHARE)
         return _ours(settings.default, max_examples=examples)(hypothesis.given(case=cases)(remembered))
 
     return decorate

@@ -1,4 +1,4 @@
-"""What is registered, and what is not: XFER-201 to XFER-207."""
+"""What is registered, and what is not: XFER-201 to XFER-208."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from conformance.properties import transfer_strategies as strategies
 from conformance.properties.given import given_case
-from conformance.properties.moving import broken, not_done, refused, scene
+from conformance.properties.moving import broken, in_place, not_done, refused, scene
 from conformance.requirement import requirement
 from conformance.transfer.case import Case, apart, case
 from conformance.transfer.crew import Refusal
@@ -125,3 +125,37 @@ def test_deregistered_local_memory(implementation: MovesBytes, case: Case) -> No
         one.prepare()
         one.ask("initiator", "deregister", place="main")
         not_done(one, case, "the initiator has deregistered the memory, and the transfer is done")
+
+
+_LONG = [apart([256 << 10] * 8, way=way, tag=b"") for way in ("out", "in")]
+
+
+@requirement("XFER-208")
+@pytest.mark.parametrize("case", _LONG, ids=["out", "in"])
+def test_deregistered_under_way_by_the_target(implementation: MovesBytes, case: Case) -> None:
+    """Right after 2 MiB were posted."""
+    _deregistered_under_way(implementation, case, "target")
+
+
+@requirement("XFER-208")
+@pytest.mark.parametrize("case", _LONG, ids=["out", "in"])
+def test_deregistered_under_way_by_the_initiator(implementation: MovesBytes, case: Case) -> None:
+    """Right after 2 MiB were posted."""
+    _deregistered_under_way(implementation, case, "initiator")
+
+
+def _deregistered_under_way(implementation: MovesBytes, case: Case, role: str) -> None:
+    with scene(implementation, case) as one:
+        one.prepare()
+        one.spoilt()
+        if one.ask("initiator", "post", names=["t"])[0] == "DONE":
+            pytest.skip("no transfer was under way: all were done when post returned")
+        try:
+            one.ask(role, "deregister", place="main")
+            driven = one.drive({"initiator": {"names": ["t"]}, "target": {}})
+        except Refusal:
+            return
+        if not driven["initiator"]["late"]:
+            in_place(
+                case, one.damage(), f"the {role} has deregistered its memory under way, the transfer is done, and "
+            )

@@ -20,6 +20,7 @@ _WHY = MappingProxyType(
         "file": "it moves no files",
         "cancel": "it says that it cannot cancel",
         "deregister": "its endpoints cannot deregister one region",
+        "threads": "it does not say that threads may share an endpoint",
     }
 )
 
@@ -35,6 +36,7 @@ def abilities(traits: Traits, *, deregisters: bool) -> frozenset[str]:
         "file": bool(traits.ops & {Op.STORE, Op.FETCH}),
         "cancel": traits.cancels,
         "deregister": deregisters,
+        "threads": traits.threads,
     }
     return frozenset(word for word, holds in found.items() if holds)
 

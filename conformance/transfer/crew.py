@@ -78,13 +78,14 @@ class Together:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._folder = Folder(_IN_MEMORY)  # no disk is under test
+        self._folder = Folder(_IN_MEMORY)  # no disk is under test, but where O_DIRECT needs one
+        self._disk = Folder()
         self._sides: dict[str, Side] = {}
 
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
-        """Drive all by turns; how long that may take is counted in turns, not in seconds."""
-        del patience_s
-        return by_turns({role: acting(self._side(role), *question) for role, question in questions.items()})
+        """Drive all by turns."""
+        acts = {role: acting(self._side(role), *question) for role, question in questions.items()}
+        return by_turns(acts, patience_s)
 
     def renew(self) -> None:
         """Forget all sides."""
@@ -94,10 +95,11 @@ class Together:
         """Remove the files."""
         self.renew()
         self._folder.close()
+        self._disk.close()
 
     def _side(self, role: str) -> Side:
         if role not in self._sides:
-            self._sides[role] = Side(lambda: self._transport, self._folder.path())
+            self._sides[role] = Side(lambda: self._transport, self._folder.path(), self._disk.path())
         return self._sides[role]
 
 

@@ -179,9 +179,11 @@ class Scene:
             "seed": seed,
         }
 
-    def between(self, role: str, peer: str, rows: NDArray[np.int64] | None = None, to: str = "main") -> list[Any]:
-        """Return the rows of a WRITE, or a STORE, from a role's main place to its peer's, or to another."""
-        return self._addressed(self.case.rows if rows is None else rows, (role, "main"), (peer, to))
+    def between(
+        self, role: str, peer: str, rows: NDArray[np.int64] | None = None, to: str = "main", of: str = "main"
+    ) -> list[Any]:
+        """Return the rows of a WRITE, or a STORE, from a role's main place to its peer's, or from and to others."""
+        return self._addressed(self.case.rows if rows is None else rows, (role, of), (peer, to))
 
     @property
     def kinds(self) -> frozenset[str]:
@@ -256,8 +258,19 @@ class Scene:
         elif not self.stored:
             over = f"over-{next(_numbers)}"
             questions["initiator"][1]["tells"] = over
-            questions["target"] = ("drive", {"count": times if self.notifies else 0, "until": [over]})
+            drives = ("drive", {"count": times if self.notifies else 0, "until": [over]})
+            questions = {"target": drives, **questions}  # first: in one process, too, it has begun when it is needed
         self.ask_all(questions)
+
+    def in_threads(self, *jobs: dict[str, Any]) -> None:
+        """Have threads of the initiator make transfers while the target is driven; see `Side.in_threads`."""
+        over = f"over-{next(_numbers)}"
+        self.ask_all(
+            {
+                "target": ("drive", {"until": [over]}),
+                "initiator": ("in_threads", {"jobs": [*jobs], "tells": over}),
+            }
+        )
 
     def reopen(self, times: int) -> None:
         """Open and close endpoints of the initiator beside its own."""

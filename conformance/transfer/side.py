@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import base64
 import os
+import resource
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from conformance.transfer.case import SOURCE
 from conformance.transfer.place import Place, content, span
+from conformance.transfer.threads import Threads
 from conformance.transfer.turns import Late
 from conformance.transfer.usage import usage
 from suite.kv.plan import Plan
@@ -39,8 +42,9 @@ _KEPT = ("host", "cuda")  # memory that is used again for the next case
 class Side:
     """What a worker holds. `load` returns the transport under test."""
 
-    def __init__(self, load: Callable[[], Transport], folder: Path) -> None:
+    def __init__(self, load: Callable[[], Transport], folder: Path, disk: Path | None = None) -> None:
         self._load, self._folder = load, folder
+        self._disk = disk or folder  # for files with O_DIRECT
         self._kept: dict[tuple[str, str], Region] = {}
         self._files: list[Any] = []
         self._places: dict[str, Place] = {}
@@ -94,6 +98,11 @@ class Side:
         if hole:
             os.truncate(base.path, base.nbytes)
 
+    def limit_files(self, nbytes: int = -1) -> None:
+        """Have the kernel write no byte of a file beyond `nbytes`, as if its disk were full; -1: up to the hard limit."""
+        _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard if nbytes < 0 else nbytes, hard))
+
     def masquerade(self, place: str, kind: str) -> None:
         """Call the memory of a place another kind than it is: it can be refused, and must not be touched."""
         region: Any = self._places[place].region
@@ -145,10 +154,7 @@ class Side:
 
     def prepare(self, name: str, *, op: str, rows: tuple[Rows, Rows], peer: str | None, tag: str, at: str = "") -> int:
         """Prepare rows of (address, length, device) of source and destination; return how many descriptors are posted."""
-        source, destination = (np.ascontiguousarray(side, np.uint64).reshape(-1, 3) for side in rows)
-        total = int(source[:, 1].sum())
-        plan = Plan(source, destination, total, total, total)
-        self._transfers[name] = self._timed(self._endpoints[at].prepare, Op(op), plan, peer, base64.b64decode(tag))
+        self._transfers[name] = self._prepared(self._endpoints[at], op=op, rows=rows, peer=peer, tag=tag)
         return self._transfers[name].posted_descriptors
 
     def post(self, names: Sequence[str]) -> list[str]:
@@ -229,9 +235,30 @@ class Side:
                 transfer.finish()
                 transfer.release()
                 self._progress(told, at)
+                yield False
         finally:
             self._tell(tells)
         return {"arrived": len(told["arrived"])}
+
+    def in_threads(self, jobs: Sequence[Mapping[str, Any]], tells: str = "") -> Waiting:
+        """Make each job's transfers in a thread of its own; each round is posted by all before any asks.
+
+        A job is {"at": ..., "rounds": [what `prepare` is given, ...]}. The first error of any is raised.
+        """
+        threads = Threads(len(jobs))
+        try:
+            for job in jobs:
+                endpoint = self._endpoints[job["at"]]
+                threads.start([partial(self._prepared, endpoint, **told) for told in job["rounds"]])
+            while threads.busy():
+                yield True
+            threads.end()
+            for job in jobs:
+                self._progress({"arrived": []}, job["at"])
+        finally:
+            threads.give_up()
+            self._tell(tells)
+        return {}
 
     def reopen(self, times: int, agent: str, place: str, settings: Mapping[str, str]) -> None:
         """Open and close endpoints, each with a region registered."""
@@ -246,6 +273,15 @@ class Side:
         return usage()
 
     # --- inside ---
+
+    def _prepared(
+        self, endpoint: Endpoint, *, op: str, rows: tuple[Rows, Rows], peer: str | None, tag: str
+    ) -> Transfer:
+        source, destination = (np.ascontiguousarray(side, np.uint64).reshape(-1, 3) for side in rows)
+        total = int(source[:, 1].sum())
+        plan = Plan(source, destination, total, total, total)
+        transfer: Transfer = self._timed(endpoint.prepare, Op(op), plan, peer, base64.b64decode(tag))
+        return transfer
 
     def _finish(
         self, pending: list[str], told: dict[str, Any], count: int, *, post: bool, at: str
@@ -299,15 +335,26 @@ class Side:
             self._kept[place, kind] = kept = HostRegion(size, "4k") if kind == "host" else _cuda(size, device)
         return kept
 
-    def _file(self, nbytes: int, *, path: str, create: bool = True, read_only: bool = False) -> Region:
-        from suite.memory.file import FileRegion
+    def _file(
+        self,
+        nbytes: int,
+        *,
+        path: str,
+        create: bool = True,
+        read_only: bool = False,
+        direct: bool = False,
+        files: int = 1,
+    ) -> Region:
+        from suite.memory.files import file_region
 
-        file = FileRegion(self._folder / path, nbytes, direct=False, create=create)
+        folder = self._disk if direct else self._folder
+        file: Any = file_region(folder / path, nbytes, files=files, direct=direct, create=create)
         self._files.append(file)
         if read_only:  # content is still painted through the other descriptor
             os.close(file.device)
             file.device = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
-        return file
+        region: Region = file
+        return region
 
 
 def _cuda(nbytes: int, device: int) -> Region:

@@ -59,20 +59,21 @@ def to_the_end(one: Acting, patience_s: float) -> dict[str, Any]:
         return answer
 
 
-def by_turns(questions: Mapping[str, Acting]) -> dict[str, dict[str, Any]]:
-    """Drive several questions in turn until all are answered."""
+def by_turns(questions: Mapping[str, Acting], patience_s: float) -> dict[str, dict[str, Any]]:
+    """Drive several questions in turn until all are answered.
+
+    Time is up after `MAX_TURNS`, whatever the machine's load; `patience_s` bounds what sleeps in its turns.
+    """
     answers: dict[str, dict[str, Any]] = {}
-    for turn in range(MAX_TURNS + 1):
+    deadline = time.monotonic() + patience_s
+    turn = 0
+    while len(answers) < len(questions):
+        late = turn >= MAX_TURNS or time.monotonic() > deadline
         for role, one in questions.items():
-            if role in answers:
-                continue
-            try:
-                if turn < MAX_TURNS:
-                    next(one)
-                else:
-                    one.throw(Late())
-            except StopIteration as end:
-                answers[role] = end.value
-        if len(answers) == len(questions):
-            break
+            if role not in answers:
+                try:
+                    one.throw(Late()) if late else next(one)
+                except StopIteration as end:
+                    answers[role] = end.value
+        turn += 1
     return answers

@@ -42,9 +42,7 @@ class HostRegion:
         start = -whole.ctypes.data % HUGE_PAGE
         self._bytes = whole[start : start + nbytes]
         self.address = int(self._bytes.ctypes.data)
-        neighbours = _huge_bytes(self.address)  # the kernel may have joined this mapping to an older region's
-        self._bytes[:: mmap.PAGESIZE] = 0
-        self.allocation = "huge" if _huge_bytes(self.address) - neighbours >= _ALL * nbytes else "4k"
+        self.allocation = self._touched() if pages == "huge" else self._small()
 
     def view(self) -> NDArray[np.uint8]:
         """Return the bytes themselves, shape (nbytes,): host memory needs no copy to be checked."""
@@ -61,6 +59,17 @@ class HostRegion:
     def close(self) -> None:
         """Let go of the pages; they are unmapped when the last view of them is gone."""
         self._bytes = np.empty(0, np.uint8)
+
+    def _touched(self) -> str:
+        """Touch every page; return what the kernel gave."""
+        neighbours = _huge_bytes(self.address)  # the kernel may have joined this mapping to an older region's
+        self._small()
+        return "huge" if _huge_bytes(self.address) - neighbours >= _ALL * self.nbytes else "4k"
+
+    def _small(self) -> str:
+        """Touch every page; MADV_NOHUGEPAGE leaves the kernel no choice, and reading smaps takes milliseconds."""
+        self._bytes[:: mmap.PAGESIZE] = 0
+        return "4k"
 
     def _piece(self, offset: int, count: int) -> NDArray[np.uint8]:
         """Return a piece that is wholly inside: numpy would shorten it, and stretch one byte over many."""

@@ -50,6 +50,7 @@ class Traits:
     notifies: bool = True
     cancels: bool = False
     deregisters: bool = False  # its endpoints have `deregister(region)`: see `Deregisters`
+    threads: bool = False  # several threads may call one endpoint at the same time
     max_descriptors: int | None = None
     environment: Mapping[str, str] = field(default_factory=dict)  # must be set before the process starts
     alone: bool = False  # may not share a process with another transport

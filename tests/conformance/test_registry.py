@@ -12,12 +12,15 @@ from conformance.properties import (
     test_cache_transceiver,
     test_nixl_backends,
     test_transfer_bytes,
+    test_transfer_disks,
     test_transfer_files,
     test_transfer_leaks,
     test_transfer_life,
     test_transfer_memory,
     test_transfer_metadata,
     test_transfer_notifications,
+    test_transfer_peers,
+    test_transfer_threads,
 )
 from conformance.requirement import RegistryFault, parse, registry, requirement
 
@@ -29,6 +32,7 @@ GOOD: dict[str, Any] = {"level": "MUST", "sentence": "A.", "source": "R1", "sinc
 TRANSFERS = (
     test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
     test_transfer_leaks, test_transfer_files,
+    test_transfer_peers, test_transfer_threads, test_transfer_disks,
 )  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",

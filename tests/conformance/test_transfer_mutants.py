@@ -33,9 +33,16 @@ def check(arguments: Iterable[str]) -> dict[str, set[str]]:
     """Return what each breaks; `NAME=XFER-001` tries that one only."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, str(HERE / "transfer_check.py"), *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return {name: set(broken) for name, broken in json.loads(done.stdout).items()}
+
+
+def by_two(names: list[str], *first: str) -> dict[str, set[str]]:
+    """Check in two processes."""
+    with ThreadPoolExecutor(2) as two:
+        halves = two.map(check, ([*first, *names[::2]], [*first, *names[1::2]]))
+        return {name: broken for half in halves for name, broken in half.items()}
 
 
 def test_some_faults_are_found() -> None:
@@ -49,55 +56,38 @@ def test_every_sentence_about_transfers_is_broken_by_a_fault() -> None:
     assert sentences == set().union(*BREAKS.values())
 
 
-SLOW = {"XFER-012", "XFER-501", "XFER-502"}  # 100,000 rows and 1,000 transfers: two thirds of the time
+SLOW = {"XFER-012", "XFER-406", "XFER-501", "XFER-502"}  # 100,000 rows, 20,000 rows, 1,000 transfers
 
 
 @pytest.mark.deep
 def test_every_fault_breaks_exactly_its_requirements() -> None:
-    """The slow ones are tried on the faults that break them, and on every tenth of the others."""
+    """The slow ones are tried on the faults that break them, and on one in twenty of the others."""
     names = [
-        name if number % 10 == 0 or BREAKS[name] & SLOW else f"{name}=!{','.join(sorted(SLOW))}"
+        name if number % 20 == 0 or BREAKS[name] & SLOW else f"{name}=!{','.join(sorted(SLOW))}"
         for number, name in enumerate(BREAKS)
     ]
-    names.append(REFERENCE)
-    with ThreadPoolExecutor(2) as two:
-        found = {name: broken for each in two.map(check, (names[::2], names[1::2])) for name, broken in each.items()}
-    assert found == {REFERENCE: set(), **BREAKS}
+    assert by_two([REFERENCE, *names]) == {REFERENCE: set(), **BREAKS}
+
+
+def test_the_reference_passes_a_seed() -> None:
+    assert check(["--seeds", "1"]) == {"1": set()}
 
 
 @pytest.mark.deep
-def test_the_reference_passes_twenty_seeds(tmp_path: Path) -> None:
-    """Through pytest, as a user runs it; the rows that no seed changes are tried in the first only."""
+def test_the_reference_passes_twenty_seeds() -> None:
+    seeds = [str(number) for number in range(1, 21)]
+    assert by_two(seeds, "--seeds") == {number: set() for number in seeds}
 
-    def run(seed: int) -> set[str]:
-        out = tmp_path / str(seed)
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--pyargs",
-            "conformance",
-            "-q",
-            "--tb=short",
-            "-p",
-            "no:cacheprovider",
-        ]
-        command += [
-            "-p",
-            "no:benchmark",
-            "--kv-implementation",
-            REFERENCE,
-            f"--hypothesis-seed={seed}",
-            "--kv-out",
-            str(out),
-        ]
-        command += ["-k", "not 100000 and not 20,000 and not 1000"] if seed else []
-        subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=900, check=False)
-        found = by_requirement(read_cases(out / FILE))
-        return {identity for (identity, _), (verdict, _) in found.items() if verdict.value not in {"pass", "info"}}
 
-    with ThreadPoolExecutor(2) as two:
-        assert list(two.map(run, range(20))) == [set()] * 20
+@pytest.mark.deep
+def test_the_reference_passes_through_pytest(tmp_path: Path) -> None:
+    """As a user runs it, fixed cases included."""
+    command = [sys.executable, "-m", "pytest", "--pyargs", "conformance", "-q", "--tb=short", "-p", "no:cacheprovider"]
+    command += ["-p", "no:benchmark", "--kv-implementation", REFERENCE, "--hypothesis-seed=0", "--kv-out", "out"]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600, check=False)
+    found = by_requirement(read_cases(tmp_path / "out" / FILE))
+    assert {verdict.value for verdict, _ in found.values()} == {"pass", "info"}
+    assert {identity for identity, _ in found} == {one.id for one in registry().values() if one.answers == "transfer"}
 
 
 @pytest.mark.deep

@@ -6,8 +6,10 @@ what the tests find. Each is `reference:memory` with one fault in it.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import threading
 import time
 import zlib
 from contextlib import suppress
@@ -229,7 +231,7 @@ class CountsInSixteenBits(ReferenceTransfer):
             self.source = self.source[: len(self.source) & 0xFFFF]
 
 
-@breaks("013")
+@breaks("013", "311")
 class SulksAfterARefusal(ReferenceEndpoint):
     def prepare(self, *arguments: Any) -> Any:
         if self.__dict__.get("sulking"):
@@ -251,8 +253,10 @@ class ReadsBackwardsAfterAWrite(ReferenceEndpoint):
         return transfer
 
 
-@breaks("016")
+@breaks("016", "412")
 class HasOneQueueEntry(ReferenceTransfer):
+    """For two threads, too."""
+
     def post(self) -> State:
         self.dropped = any(one.next >= 0 for one in self.endpoint.transfers if one is not self)
         return super().post()
@@ -376,7 +380,7 @@ class _Unchecked(ReferenceTransfer):
             super().write(region, address, data)
 
 
-@breaks("201", "203", "204")
+@breaks("201", "203", "204", "311")
 class ChecksNoRemoteMemory(_Unchecked):
     remote = True
 
@@ -423,6 +427,23 @@ class TakesMemoryOfAnyKind(ReferenceEndpoint):
 class NeverDeregisters(ReferenceEndpoint):
     def deregister(self, region: Any) -> None:
         """Say nothing, do nothing."""
+
+
+@breaks("208")
+class SkipsRowsOfWhatIsGone(ReferenceTransfer):
+    """When it is posted all is checked; what is deregistered after that is passed over."""
+
+    def copy(self, rows: int) -> None:
+        try:
+            self.check()
+        except TransferFailed:
+            self.next = len(self.source)
+            return
+        super().copy(rows)
+
+    def finished(self) -> None:
+        with suppress(TransferFailed):
+            super().finished()
 
 
 # --- metadata and peers ---
@@ -493,7 +514,7 @@ class KnowsEverybody(ReferenceEndpoint):
         return super().peer(name)
 
 
-@breaks("309")
+@breaks("309", "313")
 class ReachesTheLastPeerOnly(ReferenceEndpoint):
     def peer(self, name: Any) -> Any:
         return super().peer(list(self.peers)[-1] if name in self.peers else name)
@@ -506,9 +527,62 @@ class _FirstServed(ReferenceTransfer):
             super().copy_row(row, source, destination)
 
 
-@breaks("310")
+@breaks("310", "413")
 class ServesItsFirstInitiatorOnly(ReferenceEndpoint):
     transfer = _FirstServed
+
+
+@breaks("311")
+class KeepsTheMemoryOfTheFirstOfItsName(ReferenceEndpoint):
+    """Rows are looked up with the second peer of a name, and copied to or from the first."""
+
+    class transfer(ReferenceTransfer):  # noqa: N801  an attribute
+        def copy_row(self, row: int, source: Any, destination: Any) -> None:
+            first = self.endpoint.__dict__.get("first", {}).get(self.peer)
+            there = first and self.endpoint.transport.endpoints.get(first)
+            if not there or first == self.endpoint.peers[self.peer]:
+                super().copy_row(row, source, destination)
+            elif self.op is Op.WRITE:
+                at = int(self.destination[row, 0]) - destination.address
+                data = self.read(source, *map(int, self.source[row, :2]))
+                there.regions[0].write(at, data)
+            else:
+                self.write(destination, int(self.destination[row, 0]), np.zeros(int(self.source[row, 1]), np.uint8))
+
+    def connect(self, peer: str, metadata: bytes) -> None:
+        super().connect(peer, metadata)
+        self.__dict__.setdefault("first", {}).setdefault(peer, self.peers[peer])
+
+
+@breaks("312")
+class PretendsRegionsThatCameLater(ReferenceEndpoint):
+    """Its metadata says how many regions there are; rows in others go nowhere, and are done."""
+
+    class transfer(ReferenceTransfer):  # noqa: N801  an attribute
+        def copy_row(self, row: int, source: Any, destination: Any) -> None:
+            far = self.endpoint.peer(self.peer)
+            known = far.regions[: self.endpoint.__dict__.get("counts", {}).get(self.peer, 1 << 20)]
+            if far is self.endpoint or (destination if self.op is Op.WRITE else source) in known:
+                super().copy_row(row, source, destination)
+
+    def metadata(self) -> bytes:
+        self.__dict__["told"] = len(self.regions)
+        return super().metadata()
+
+    def connect(self, peer: str, metadata: bytes) -> None:
+        super().connect(peer, metadata)
+        far = self.transport.endpoints.get(self.peers[peer])
+        self.__dict__.setdefault("counts", {})[peer] = far.__dict__.get("told", 1 << 20) if far else 1 << 20
+
+
+@breaks("313")
+class KnowsSevenPeers(ReferenceEndpoint):
+    """And forgets the first of eight."""
+
+    def connect(self, peer: str, metadata: bytes) -> None:
+        super().connect(peer, metadata)
+        if len(self.peers) > 7:
+            del self.peers[next(iter(self.peers))]
 
 
 # --- life ---
@@ -669,6 +743,40 @@ class WritesAfterClose(ReferenceEndpoint):
         return super().progress()
 
 
+class _Owned(ReferenceTransfer):
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        mine = threading.get_ident()
+        self.foreign = self.endpoint.__dict__.setdefault("owner", mine) != mine
+
+    def copy_row(self, row: int, source: Any, destination: Any) -> None:
+        if not self.foreign:
+            super().copy_row(row, source, destination)
+
+
+@breaks("412")
+class ServesTheThreadThatCameFirst(ReferenceEndpoint):
+    """What another one prepares is done, and goes nowhere."""
+
+    transfer = _Owned
+
+
+@breaks("413")
+class SharesItsBuffersBetweenEndpoints(ReferenceTransfer):
+    """What another endpoint has under way, in another thread, spoils a copy."""
+
+    def post(self) -> State:
+        self.thread = threading.get_ident()
+        return super().post()
+
+    def copy_row(self, row: int, source: Any, destination: Any) -> None:
+        others = [one for one in list(self.endpoint.transport.endpoints.values()) if one is not self.endpoint]
+        under_way = [one for other in others for one in list(other.transfers) if one.next >= 0]
+        main = threading.main_thread().ident  # what is left of earlier cases was posted there
+        if all(one.__dict__.get("thread") in {self.thread, main} for one in under_way):
+            super().copy_row(row, source, destination)
+
+
 # --- what is left behind ---
 
 
@@ -698,25 +806,25 @@ class LeaksEndpoints(ReferenceEndpoint):
 # --- files ---
 
 
-@breaks("601", "607")
+@breaks("601", "607", "608", "609", "610", "611")
 class StoresAllButTheLast(ReferenceTransfer):
-    """Of each of two writers, too."""
+    """Of each of two writers, too, wherever the file is, and whether there is room or not."""
 
     def copy_row(self, row: int, source: Any, destination: Any) -> None:
         if self.op is not Op.STORE or row + 1 < len(self.source):
             super().copy_row(row, source, destination)
 
 
-@breaks("602", "604")
+@breaks("602", "604", "608", "610", "611")
 class FetchesAllButTheLast(ReferenceTransfer):
-    """Also of a hole."""
+    """Also of a hole, wherever the file is."""
 
     def copy_row(self, row: int, source: Any, destination: Any) -> None:
         if self.op is not Op.FETCH or row == 0 or row + 1 < len(self.source):
             super().copy_row(row, source, destination)
 
 
-@breaks("603", "606")
+@breaks("603", "606", "612")
 class TakesAShortReadForAll(ReferenceTransfer):
     def read(self, region: Any, address: int, length: int) -> Any:
         try:
@@ -732,14 +840,16 @@ class SkipsHoles(ReferenceTransfer):
             super().write(region, address, data)
 
 
-@breaks("605")
+@breaks("605", "609", "611")
 class IgnoresThatNothingWasWritten(ReferenceTransfer):
+    """For want of room, too, and of alignment."""
+
     def write(self, region: Any, address: int, data: Any) -> None:
         with suppress(OSError):
             super().write(region, address, data)
 
 
-@breaks("606")
+@breaks("606", "608", "612")
 class LooksAtTheSizeWhenPrepared(ReferenceTransfer):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -765,6 +875,77 @@ class EmptiesTheFileFirst(ReferenceTransfer):
             os.ftruncate(region.device, 0)
             os.ftruncate(region.device, size)
         return super().post()
+
+
+@breaks("608")
+class TakesTheFirstFileForAll(ReferenceTransfer):
+    """Of a region that is several."""
+
+    def write(self, region: Any, address: int, data: Any) -> None:
+        if region.kind == "file" and hasattr(region, "parts"):
+            os.pwrite(region.device, data.data, address)
+        else:
+            super().write(region, address, data)
+
+
+@breaks("609")
+class TakesAShortWriteForAll(ReferenceTransfer):
+    def write(self, region: Any, address: int, data: Any) -> None:
+        try:
+            super().write(region, address, data)
+        except TransferFailed as error:
+            if error.code != "short-write":
+                raise
+
+
+def _direct(region: Any) -> bool:
+    return region.kind == "file" and bool(fcntl.fcntl(region.device, fcntl.F_GETFL) & os.O_DIRECT)
+
+
+@breaks("610", "611")
+class MovesOnePageOfADirectFile(ReferenceTransfer):
+    """Of each row, aligned or not."""
+
+    def copy_row(self, row: int, source: Any, destination: Any) -> None:
+        (start, length), to = map(int, self.source[row, :2]), int(self.destination[row, 0])
+        most = min(length, 4096) if _direct(source) or _direct(destination) else length
+        self.write(destination, to, self.read(source, start, most))
+
+
+@breaks("611")
+class RoundsRowsOfADirectFile(ReferenceTransfer):
+    """To whole pages, as the kernel wants them."""
+
+    def copy_row(self, row: int, source: Any, destination: Any) -> None:
+        if not (_direct(source) or _direct(destination)):
+            super().copy_row(row, source, destination)
+            return
+        (start, length), to = map(int, self.source[row, :2]), int(self.destination[row, 0])
+        if _direct(source):
+            start -= start % 4096
+        if _direct(destination):
+            to -= to % 4096
+        whole = length - length % 4096
+        if whole:
+            self.write(destination, to, self.read(source, start, whole))
+
+
+@breaks("608", "612")
+class LooksAtTheSizeWhenPosted(ReferenceTransfer):
+    """And then takes a short read for all."""
+
+    def post(self) -> State:
+        if self.op is Op.FETCH:
+            file, _ = self.check()
+            if int((self.source[:, 0] + self.source[:, 1]).max(initial=0)) > os.fstat(file.device).st_size:
+                raise TransferFailed("past-the-end", "the file is shorter")
+        return super().post()
+
+    def read(self, region: Any, address: int, length: int) -> Any:
+        try:
+            return super().read(region, address, length)
+        except TransferFailed:
+            return np.zeros(length, np.uint8)
 
 
 @breaks()
