@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from suite.errors import BadInput, Unsupported
 from suite.transports.nixl_agent import Side
-from suite.transports.nixl_cufile import Slab, compat_certain, posix_pool
+from suite.transports.nixl_cufile import Slab, compat_certain, largest_request, posix_pool
 from suite.transports.nixl_limits import refuse_too_many
 from suite.transports.nixl_merging import merged_lengths
 
@@ -30,6 +30,12 @@ def no_settings_of_this_machine(monkeypatch):
     monkeypatch.delenv("CUFILE_ENV_PATH_JSON", raising=False)
 
 
+def cufile(folder, **properties):
+    path = folder / "cufile.json"
+    path.write_text(json.dumps({"properties": properties}))
+    return path
+
+
 @pytest.mark.parametrize(
     ("lengths", "settings", "what"),
     [
@@ -44,7 +50,8 @@ def no_settings_of_this_machine(monkeypatch):
         ([32 << 20] * 33, {}, "66 requests in one transfer, and cuFile has 64 bounce buffers of 16384 KiB"),
     ],
 )
-def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(lengths, settings, what):
+def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(tmp_path, monkeypatch, lengths, settings, what):
+    monkeypatch.setenv("CUFILE_ENV_PATH_JSON", str(cufile(tmp_path, per_buffer_cache_size_kb=16384)))  # no other limit
     for kind, compat in (("host", True), ("cuda", False)):
         refuse_too_many("GDS", settings, sides(lengths, kind), compat=compat)
     refuse_too_many("GDS_MT", settings, sides(lengths), compat=True)
@@ -56,7 +63,40 @@ def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(lengths, 
     assert "posix_pool_slab_count" in refused.value.hint
 
 
-def test_rows_that_nixl_merges_are_one_request():
+@pytest.mark.parametrize("kind", ["host", "cuda"])
+@pytest.mark.parametrize(
+    ("length", "settings", "properties", "most"),
+    [
+        (1 << 20, {}, {}, None),
+        ((1 << 20) + 1, {}, {}, 1 << 20),
+        ((1 << 20) + 1, {"max_request_size": str(1 << 20)}, {}, None),
+        (32 << 20, {}, {"per_buffer_cache_size_kb": 16384}, None),
+        (32 << 20, {"max_request_size": str(17 << 20)}, {"per_buffer_cache_size_kb": 16384}, 16 << 20),
+        ((2 << 20) + 1, {}, {"per_buffer_cache_size_kb": "16384"}, 1 << 20),  # text is no number
+    ],
+)
+def test_a_request_may_not_be_larger_than_cufiles_buffer(
+    tmp_path, monkeypatch, kind, length, settings, properties, most
+):
+    """Seen with cuFile 1.14: host memory too, and only batches in compat mode."""
+    path = cufile(tmp_path, **properties)
+    monkeypatch.setenv("CUFILE_ENV_PATH_JSON", str(path))
+    rows = sides([length], kind)
+    refuse_too_many("GDS", settings, rows, compat=False)
+    refuse_too_many("GDS_MT", settings, rows, compat=True)
+    if most is None:
+        refuse_too_many("GDS", settings, rows, compat=True)
+        return
+    assert largest_request({"CUFILE_ENV_PATH_JSON": str(path)}) == most
+    with pytest.raises(
+        Unsupported, match=rf"a request of \d+ bytes, and cuFile takes {most} in compat mode"
+    ) as refused:
+        refuse_too_many("GDS", settings, rows, compat=True)
+    assert "max_request_size" in refused.value.hint
+
+
+def test_rows_that_nixl_merges_are_one_request(tmp_path, monkeypatch):
+    monkeypatch.setenv("CUFILE_ENV_PATH_JSON", str(cufile(tmp_path, per_buffer_cache_size_kb=16384)))  # it has 16 MiB
     rows = np.column_stack((np.arange(4096) * 4096, np.full(4096, 4096), np.zeros(4096))).astype(np.uint64)
     refuse_too_many("GDS", {}, (Side(rows, "cuda", 0), Side(rows, "file", 3)), compat=True)
 
