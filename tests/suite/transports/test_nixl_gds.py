@@ -120,7 +120,7 @@ def test_what_would_hang_is_refused_and_what_would_not_is_not(emulated, tmp_path
 
 @pytest.mark.deep
 def test_a_request_larger_than_cufile_takes_is_refused_and_the_setting_is_named(emulated, tmp_path, monkeypatch):
-    """cuFile's own size is a MiB; the emulator's is what NIXL asks for."""
+    """The size of cuFile's own is a MiB; the emulator's is what NIXL asks for."""
     monkeypatch.setattr(supervisor, "_GRACE_S", 0.05)
     rows = np.array([[8, 16, (17 << 20) + 1]])  # two requests of NIXL's
     with emulated("one") as ask:
