@@ -69,6 +69,13 @@ HAZARDS = (
     Hazard("nixl-stopped-peer", "a transfer to a stopped peer is PROC for as long as watched", "nixl_peers:stopped"),
     Hazard("ucxx-view", "a non-contiguous view is sent as if it were contiguous", "ucxx_view:wrong"),
     Hazard(
+        "gds-short",
+        "a fetch beyond the end of a file is DONE",
+        implementation="nixl:GDS?memory=cuda",
+        requirement="XFER-603",
+        emulated_gpus=1,
+    ),
+    Hazard(
         "gds-request", "cuFile in compat mode refuses a request of 1 MiB + 1 byte", "gds:too_large", emulated_gpus=1
     ),
     Hazard("gds-batch", "cuFile in compat mode hangs in a transfer of 200 rows", "gds:hangs", emulated_gpus=1),
