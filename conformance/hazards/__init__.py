@@ -19,6 +19,7 @@ class Hazard:
     script: str = ""  # module in this package, and the function in it
     implementation: str = ""  # or what `kvgauge conform` is given
     requirement: str = ""
+    case: str = ""  # of that sentence: one case instead of all
     emulated_gpus: int = 0
 
 
@@ -64,6 +65,7 @@ HAZARDS = (
         "one bit of the metadata changed, and the initiator aborts",
         implementation="nixl:UCX?UCX_TLS=tcp",
         requirement="XFER-301",
+        case='{"rows":[[8,16,64]],"nbytes":[80,88],"edit":["flip",262,1]}',
     ),
     Hazard("nixl-dead-peer", "check_remote_metadata is True of a peer that is dead", "nixl_peers:dead"),
     Hazard("nixl-stopped-peer", "a transfer to a stopped peer is PROC for as long as watched", "nixl_peers:stopped"),

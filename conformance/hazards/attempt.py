@@ -41,6 +41,7 @@ def attempt(hazard: Hazard) -> Seen:
 
 def _sentence(hazard: Hazard) -> Seen:
     command = [*_CONFORM, hazard.implementation, "--requirement", hazard.requirement, "--json"]
+    command += ["--case", hazard.case] if hazard.case else []
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode == Exit.MISSING:
         raise Missing("hazard", done.stderr.strip()[:500])
