@@ -47,7 +47,7 @@ def ran(project, sentences):
 
 def test_it_is_short_uses_the_protocol_alone_and_has_one_fault():
     text = block("python")
-    assert len([line for line in text.splitlines() if line.strip()]) < 80
+    assert len([line for line in text.splitlines() if line.strip()]) <= 80
     assert re.findall(r"^from (\S+)", text, re.MULTILINE) == ["suite.transports.base"]
     [line] = [line for line in text.splitlines() if "PLANTED FAULT" in line]
     assert line.count(FAULT) == text.count(FAULT) == 1
