@@ -38,8 +38,19 @@ _PYTEST_USAGE, _PYTEST_NONE = 4, 5
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep conformance.jsonl in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the cases as JSON.")
 @click.option("--list", "list_all", is_flag=True, help="List the built-in implementations and the requirements.")
+@click.option("--hazards", is_flag=True, help="Try known hazards of libraries instead: all, or IMPL names them.")
+@click.option(
+    "--tries", type=click.IntRange(1, 1000), default=20, help="How often a hazard is tried.", show_default=True
+)
 def conform(
-    implementations: tuple[str, ...], *, list_all: bool, as_json: bool, out: Path | None, **options: Any
+    implementations: tuple[str, ...],
+    *,
+    list_all: bool,
+    as_json: bool,
+    out: Path | None,
+    hazards: bool,
+    tries: int,
+    **options: Any,
 ) -> None:
     """Test implementations against the numbered sentences of the documentation.
 
@@ -52,6 +63,7 @@ def conform(
       kvgauge conform reference kvbm-A trtllm-pytorch-current
       kvgauge conform my_pkg.settings:parse --expect expectations.toml
       kvgauge conform nixl:UCX mooncake:tcp my_pkg.transport:transport
+      kvgauge conform --hazards ucxx-view --tries 3
       kvgauge conform reference kvbm-A --out runs/settings && kvgauge report runs/settings
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from conformance import matrix
@@ -61,6 +73,12 @@ def conform(
 
     if list_all:
         click.echo(matrix.catalogue())
+        return
+    if hazards:
+        from conformance.hazards import trying
+
+        for line in trying.tried(trying.chosen(implementations), tries):
+            click.echo(line)
         return
     names = implementations or ("reference",)
     with tempfile.TemporaryDirectory() as scratch:

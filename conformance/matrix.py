@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from conformance.hazards import HAZARDS
 from conformance.implementations import KNOWN_BROKEN, built_in, where_installed
 from conformance.implementations.loading import load
 from conformance.record import by_requirement
@@ -79,6 +80,8 @@ def catalogue() -> str:
     lines += [f"  {name}" for name in where_installed()]
     lines.append("transports (also my_pkg.transport:transport, and NAME?UCX_TLS=tcp):")
     lines += [f"  {name}" for name in transports()]
+    lines.append("known hazards of libraries (--hazards):")
+    lines += [f"  {one.name:<22} {one.what}" for one in HAZARDS]
     lines.append("requirements:")
     lines += [f"  {one.id} {one.level:<11} {one.sentence} [{one.source}]" for one in registry().values()]
     return "\n".join(lines)

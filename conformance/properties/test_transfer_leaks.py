@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from conformance.transfer.scene import Scene
 
 _WARM, _TIMES, _OPENED = 100, 1000, 20
+_SLOW_S, _FEWER = 2.0, 5  # for three endpoints, and how many are enough then: more than the slack
 _MOST_BYTES = 16 << 20
 _SLACK = 2  # descriptors or threads that a library may open once and keep
 _CASE = replace(apart([64] * 4), posts=_TIMES)
@@ -56,12 +58,14 @@ def test_memory(implementation: MovesBytes, case: Case) -> None:
 def test_endpoints(implementation: MovesBytes, case: Case) -> None:
     """Opened, registered, closed; after the first few."""
     with scene(implementation, case) as one:
+        started = time.monotonic()
         one.reopen(3)
+        opened = _OPENED if time.monotonic() - started < _SLOW_S else _FEWER
         before = one.ask("initiator", "usage")
-        one.reopen(_OPENED)
+        one.reopen(opened)
         after = one.ask("initiator", "usage")
         for what in ("descriptors", "threads"):
             if after[what] - before[what] > _SLACK:
                 broken(
-                    case, f"{after[what] - before[what]} {what} more after {_OPENED} endpoints were opened and closed"
+                    case, f"{after[what] - before[what]} {what} more after {opened} endpoints were opened and closed"
                 )

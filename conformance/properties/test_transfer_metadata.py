@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _PLAIN = apart([64, 64], tag=b"")
 _CUTS = (0, 1, 10, 50, 90, 99)  # percent that is left
-_PLACES = (9, 20, 41, 45, 50, 53, 100, 151, 203, 255, 307, 360, 411, 470)
+_PLACES = (9, 20, 41, 45, 50, 53, 100, 151, 203, 232, 235, 248, 253, 255, 262, 270, 307, 360, 411, 470)
 _NOTHING = {"empty": b"", "text": b"hello", "zeros": bytes(1000), "2 MiB": b"x" * (2 << 20)}
 
 

@@ -58,8 +58,8 @@ class Scene:
     # --- who and where ---
 
     def agent(self, role: str) -> str:
-        """Return the name of a role's endpoint, which no other scene uses."""
-        return f"{role}-{self._number}"
+        """Return the name of a role's endpoint, which no other scene uses; all are of one length, so that metadata are, too."""
+        return f"{role}-{self._number:04}"
 
     def source(self, peer: str = "target") -> tuple[str, str]:
         """Return the role and the place that bytes come from."""

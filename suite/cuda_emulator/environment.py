@@ -23,11 +23,16 @@ DEVICES, MEMORY_BYTES, STRICT = "KVGAUGE_EMULATED_GPUS", "KVGAUGE_EMULATED_GPU_B
 
 # A batch may have io_batchsize requests. In compat mode a request takes a slab of the pool, and where there is none
 # left cuFile waits for ever without a word (ai-dynamo/nixl, pull request 2070). NIXL posts up to 16 batches at once.
+# It cuts its requests at 16 MiB, and cuFile refuses one that is larger than per_buffer_cache_size_kb, by default 1 MiB:
+# the README of NIXL's GDS plug-in asks for 16 MiB, and for max_device_cache_size_kb of io_batchsize times that.
 _CUFILE = {
     "logging": {"level": "ERROR"},
     "properties": {
         "allow_compat_mode": True,
         "io_batchsize": 256,
+        "max_direct_io_size_kb": 16384,  # before the next one, which may not be larger
+        "per_buffer_cache_size_kb": 16384,
+        "max_device_cache_size_kb": 256 * 16384,
         "posix_pool_slab_size_kb": [4, 1024, 16384],
         "posix_pool_slab_count": [8192, 4096, 256],  # the most there may be; it grows as needed
     },

@@ -18,6 +18,7 @@ _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _DEFAULT_KIB, _DEFAULT_COUNT = (4, 1024, 16384), (128, 64, 64)  # cuFile 1.14 without a file, from its log
 _MOST = 1 << 20  # no real pool is larger; other numbers are garbage
+_REQUEST_KIB = 1024
 
 
 @dataclass(frozen=True, order=True)
@@ -37,6 +38,14 @@ def posix_pool(environment: Mapping[str, str]) -> tuple[Slab, ...]:
     sizes = _numbers(properties.get("posix_pool_slab_size_kb"), _DEFAULT_KIB)
     counts = _numbers(properties.get("posix_pool_slab_count"), _DEFAULT_COUNT)
     return tuple(sorted(Slab(size << 10, count) for size, count in zip(sizes, counts, strict=False)))
+
+
+def largest_request(environment: Mapping[str, str]) -> int:
+    """Return how many bytes a request of a batch may have in compat mode, whatever its memory: `per_buffer_cache_size_kb`.
+
+    cuFile calls it the maximum shadow buffer size; seen with 1.14, for aligned requests as well.
+    """
+    return _numbers([_properties(environment).get("per_buffer_cache_size_kb")], (_REQUEST_KIB,))[0] << 10
 
 
 def compat_certain(environment: Mapping[str, str], nvidia_fs: Path = NVIDIA_FS) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from suite.errors import BadInput, Unsupported
-from suite.transports.nixl_cufile import posix_pool
+from suite.transports.nixl_cufile import largest_request, posix_pool
 from suite.transports.nixl_merging import merged_lengths
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def refuse_too_many(backend: str, settings: Mapping[str, str], sides: tuple[Side
         _refuse_batches(len(requests), settings)
         if compat and sides[0].kind == "cuda":
             _refuse_to_hang(requests, posix_pool(os.environ))
+        if compat:
+            _refuse_too_large(int(requests.max(initial=0)), largest_request(os.environ))
 
 
 def _refuse_posix(descriptors: int, pool: int) -> None:
@@ -64,6 +66,17 @@ def _refuse_batches(requests: int, settings: Mapping[str, str]) -> None:
             "too-many-descriptors",
             f"nixl:GDS: {requests} requests in one transfer, and {pool} batches (batch_pool_size) of {limit} (batch_limit)",
             "fewer descriptors a transfer, or a larger batch_pool_size",
+        )
+
+
+def _refuse_too_large(nbytes: int, most: int) -> None:
+    """NIXL would say NIXL_ERR_BACKEND when the transfer is posted, and cuFile why in its log only."""
+    if nbytes > most:
+        raise Unsupported(
+            "request-too-large",
+            f"nixl:GDS: a request of {nbytes} bytes, and cuFile takes {most} in compat mode (per_buffer_cache_size_kb)",
+            f"a max_request_size of at most {most}, or a higher per_buffer_cache_size_kb, and max_direct_io_size_kb before "
+            "it, in the file that CUFILE_ENV_PATH_JSON names (README of NIXL's GDS plug-in: 16384 each)",
         )
 
 

@@ -120,7 +120,9 @@ class NixlStorageEndpoint:
         if self._direct and self._backend == "POSIX":
             hints.append("with direct I/O address, offset and length are multiples of 4096 bytes (a few disks: 512)")
         if self._backend == "GDS":
-            hints.append("a request may not be larger than cuFile's max_direct_io_size_kb: lower max_request_size")
+            hints.append(
+                "cuFile's log may say why (a request larger than max_direct_io_size_kb: lower max_request_size)"
+            )
         if asked_for_posixaio(self._settings):
             hints.append("after one failure this form of I/O fails for ever: open a new endpoint")
         return "; ".join(hints)

@@ -119,16 +119,20 @@ def test_what_would_hang_is_refused_and_what_would_not_is_not(emulated, tmp_path
 
 
 @pytest.mark.deep
-def test_a_request_larger_than_cufile_takes_fails_and_names_the_setting(emulated, tmp_path, monkeypatch):
+def test_a_request_larger_than_cufile_takes_is_refused_and_the_setting_is_named(emulated, tmp_path, monkeypatch):
+    """The size of cuFile's own is a MiB; the emulator's is what NIXL asks for."""
     monkeypatch.setattr(supervisor, "_GRACE_S", 0.05)
+    rows = np.array([[8, 16, (17 << 20) + 1]])  # two requests of NIXL's
+    with emulated("one") as ask:
+        stored_and_fetched(ask, "nixl:GDS", tmp_path / "file", rows, kind="cuda:0")
     rows = np.array([[0, BLOCK, 4 << 20]])
     small = {"max_direct_io_size_kb": 1024}
     with emulated("one", cufile=small) as ask:
         settings = {"max_request_size": str(1 << 20)}
         stored_and_fetched(ask, "nixl:GDS", tmp_path / "file", rows, kind="cuda:0", settings=settings)
-    with emulated("one", cufile=small) as ask, pytest.raises(WorkerFailed, match="nixl") as failed:
+    with emulated("one", cufile=small) as ask, pytest.raises(WorkerFailed, match="request-too-large") as failed:
         stored_and_fetched(ask, "nixl:GDS", tmp_path / "file", rows, kind="cuda:0")
-    assert "nixlBackendError" in failed.value.detail
+    assert "cuFile takes 1048576 in compat mode (per_buffer_cache_size_kb)" in failed.value.detail
 
 
 @pytest.mark.deep

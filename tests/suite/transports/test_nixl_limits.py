@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from suite.errors import BadInput, Unsupported
 from suite.transports.nixl_agent import Side
-from suite.transports.nixl_cufile import Slab, compat_certain, posix_pool
+from suite.transports.nixl_cufile import Slab, compat_certain, largest_request, posix_pool
 from suite.transports.nixl_limits import refuse_too_many
 from suite.transports.nixl_merging import merged_lengths
 
@@ -30,6 +30,19 @@ def no_settings_of_this_machine(monkeypatch):
     monkeypatch.delenv("CUFILE_ENV_PATH_JSON", raising=False)
 
 
+@pytest.fixture
+def cufile(tmp_path, monkeypatch):
+    """Return what gives this process a settings file of cuFile's; that returns the environment."""
+
+    def cufile(**properties):
+        path = tmp_path / "cufile.json"
+        path.write_text(json.dumps({"properties": properties}))
+        monkeypatch.setenv("CUFILE_ENV_PATH_JSON", str(path))
+        return {"CUFILE_ENV_PATH_JSON": str(path)}
+
+    return cufile
+
+
 @pytest.mark.parametrize(
     ("lengths", "settings", "what"),
     [
@@ -44,7 +57,8 @@ def no_settings_of_this_machine(monkeypatch):
         ([32 << 20] * 33, {}, "66 requests in one transfer, and cuFile has 64 bounce buffers of 16384 KiB"),
     ],
 )
-def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(lengths, settings, what):
+def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(cufile, lengths, settings, what):
+    cufile(per_buffer_cache_size_kb=16384)  # no other limit
     for kind, compat in (("host", True), ("cuda", False)):
         refuse_too_many("GDS", settings, sides(lengths, kind), compat=compat)
     refuse_too_many("GDS_MT", settings, sides(lengths), compat=True)
@@ -56,7 +70,35 @@ def test_device_memory_in_compat_mode_needs_a_buffer_for_every_request(lengths, 
     assert "posix_pool_slab_count" in refused.value.hint
 
 
-def test_rows_that_nixl_merges_are_one_request():
+@pytest.mark.parametrize(
+    ("length", "most_request", "buffer_kb", "most"),
+    [
+        (1 << 20, 16 << 20, None, None),
+        ((1 << 20) + 1, 16 << 20, None, 1 << 20),
+        ((1 << 20) + 1, 1 << 20, None, None),
+        (32 << 20, 16 << 20, 16384, None),
+        (32 << 20, 17 << 20, 16384, 16 << 20),
+        ((2 << 20) + 1, 16 << 20, "16384", 1 << 20),  # text is no number
+    ],
+)
+def test_a_request_may_not_be_larger_than_cufiles_buffer(cufile, length, most_request, buffer_kb, most):
+    """Seen with cuFile 1.14: host memory too, and only batches in compat mode."""
+    named = cufile(**{} if buffer_kb is None else {"per_buffer_cache_size_kb": buffer_kb})
+    settings = {"max_request_size": str(most_request)}
+    for rows in (sides([length], "host"), sides([length], "cuda")):
+        refuse_too_many("GDS", settings, rows, compat=False)
+        refuse_too_many("GDS_MT", settings, rows, compat=True)
+        if most is None:
+            refuse_too_many("GDS", settings, rows, compat=True)
+            continue
+        assert largest_request(named) == most
+        with pytest.raises(Unsupported, match=rf"a request of \d+ bytes, and cuFile takes {most} in compat") as refused:
+            refuse_too_many("GDS", settings, rows, compat=True)
+        assert "max_request_size" in refused.value.hint
+
+
+def test_rows_that_nixl_merges_are_one_request(cufile):
+    cufile(per_buffer_cache_size_kb=16384)  # it has 16 MiB
     rows = np.column_stack((np.arange(4096) * 4096, np.full(4096, 4096), np.zeros(4096))).astype(np.uint64)
     refuse_too_many("GDS", {}, (Side(rows, "cuda", 0), Side(rows, "file", 3)), compat=True)
 
