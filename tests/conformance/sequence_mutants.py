@@ -329,12 +329,9 @@ class LocksAllWhenItEndsUnderWay(ReferenceEndpoint):
         super().close()
 
 
-@breaks("803")
-class DiesOfALostPeer(ReferenceEndpoint):
-    """What ends a process ends a side here: it answers nothing any more."""
-
+@breaks("805")
+class ComplainsOfALostPeerForEver(ReferenceEndpoint):
     def progress(self) -> Any:
-        lost = [name for name, token in self.peers.items() if token not in self.transport.endpoints]
-        if len(lost) > 1:
-            raise TransferFailed("abort", "Fatal: endpoint reconfiguration")
+        if any(token not in self.transport.endpoints for token in self.peers.values()):
+            raise PeerLost("peer-lost", "one of the peers has closed")
         return super().progress()
