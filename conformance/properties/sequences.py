@@ -23,7 +23,7 @@ PATIENCE_S = 5.0  # for what must end, of a few KiB
 _SECONDS = 15.0  # of sequences, at hypothesis's 100 examples; with more, in proportion
 _SMALLER_S = 8.0  # for each break
 _EXAMPLES = 100
-_STEPS = 30
+_STEPS = 40
 _KILLS = 2  # of one sequence: a worker takes a second to start
 _AT_ONCE = 2  # transfers under way before the next is posted: more of them write the same bytes, which proves nothing
 _SLOTS = 16  # of which each row takes one
@@ -133,11 +133,15 @@ class Machine(RuleBasedStateMachine):
         if number := self._chosen("wait", pick):
             self._take("wait", number)
 
-    @rule(pick=_PICKS, how=st.sampled_from(("cancel", "cancel", "release")))
-    def stop(self, pick: int, how: str) -> None:
-        """Cancel or release one."""
+    @rule(pick=_PICKS, how=st.sampled_from(("cancel", "cancel", "release")), rows=_rows(), others=st.booleans())
+    def stop(self, pick: int, how: str, rows: Any, *, others: bool) -> None:
+        """Cancel or release one, a new one if none is under way, and perhaps wait for another."""
+        if not self._chosen("wait", pick):
+            self._new(pick, rows)
         if number := self._chosen(how, pick):
             self._take(how, number)
+        if others and (number := self._chosen("wait", pick)):
+            self._take("wait", number)
 
     @rule(pick=_PICKS, seed=st.none() | _SEEDS, to_the_end=st.booleans())
     def again(self, pick: int, seed: int | None, *, to_the_end: bool) -> None:
@@ -154,33 +158,30 @@ class Machine(RuleBasedStateMachine):
         """Write all of a region."""
         self._take("fill", who, seed)
 
-    @rule(pick=_PICKS, seed=st.none() | _SEEDS, then=st.sampled_from(("stay", "register", "connect")))
-    def deregister(self, pick: int, seed: int | None, then: str) -> None:
-        """Deregister a region, and perhaps register it again at once, with other bytes, and connect."""
-        if who := self._chosen("deregister", pick):
-            self._take("deregister", who)
-            if seed is not None:
-                self._take("fill", who, seed)
-            if then != "stay":
-                self._take("register", who)
-            if then == "connect":
-                self._connect_all(who)
-
-    @rule(peer=_PEERS)
-    def connect(self, peer: str) -> None:
-        """Connect, perhaps again."""
-        self._take("connect", peer)
-
-    @rule(pick=_PICKS, kill=st.booleans(), back=st.sampled_from(("no", "new", "same")))
-    def lose(self, pick: int, *, kill: bool, back: str) -> None:
-        """Close an endpoint or kill its process; it may be back at once, under a new name or its own."""
-        kill = kill and self._kills < _KILLS
-        if who := self._chosen("kill" if kill else "close", pick):
-            self._kills += kill
-            self._take("kill" if kill else "close", who)
-            if back != "no":
-                self._take("open", who, back == "new")
-                self._connect_all(who)
+    @rule(
+        what=st.sampled_from(("deregister", "close", "kill", "connect")),
+        pick=_PICKS,
+        seed=st.none() | _SEEDS,
+        back=st.sampled_from(("no", "new", "same")),
+    )
+    def disturb(self, what: str, pick: int, seed: int | None, back: str) -> None:
+        """Deregister, close, kill, or connect again; what is gone may be back at once, with other bytes, under its own name."""
+        if what == "kill" and self._kills == _KILLS:
+            what = "close"
+        if not (who := self._chosen(what, pick)):
+            return
+        self._kills += what == "kill"
+        self._take(what, who)
+        if what == "connect" or back == "no":
+            self._post_to(who)
+            return
+        if seed is not None:
+            self._take("fill", who, seed)
+        self._take("register", who)
+        self._take("open", who, back == "new")
+        if what != "deregister" or back == "new":
+            for peer in PEERS if who == INITIATOR else (who,):
+                self._take("connect", peer)
 
     @rule(peer=_PEERS, new=st.booleans())
     def recover(self, peer: str, *, new: bool) -> None:
@@ -188,9 +189,12 @@ class Machine(RuleBasedStateMachine):
         self._take("open", peer, new)
         self._bring_up((peer,))
 
-    def _connect_all(self, who: str) -> None:
-        for peer in PEERS if who == INITIATOR else (who,):
-            self._take("connect", peer)
+    def _post_to(self, who: str) -> None:
+        """Post to one that is gone: nobody knows yet."""
+        for number in self._choices("again"):
+            if self._play.model.transfers[number].peer == who:
+                self._take("again", number)
+                return
 
     def _new(self, pick: int, rows: Any) -> int:
         """Post a new transfer, after the end of the oldest where many are under way; return its number, 0 if it cannot be."""
