@@ -15,20 +15,20 @@ class Letters:
         self._now: Counter[tuple[str, bytes]] = Counter()
 
     def may(self, sender: str, tag: bytes) -> None:
-        """A transfer with this tag is posted."""
+        """Note that a transfer with this tag is posted."""
         self._may[sender, tag] += 1
 
     def must(self, sender: str, tag: bytes) -> None:
-        """It is done, and its target is there."""
+        """Note that it is done, and that its target is there."""
         self._must[sender, tag] += 1
 
     def arrived(self, sender: str, tag: bytes) -> None:
-        """It is here."""
+        """Note that one is here."""
         self._ever[sender, tag] += 1
         self._now[sender, tag] += 1
 
     def opened(self) -> None:
-        """A new endpoint: what its predecessor was still to get is lost. A late one may yet come."""
+        """Begin with a new endpoint: what its predecessor was still to get is lost. A late one may yet come."""
         self._must.clear()
         self._now.clear()
 
@@ -41,6 +41,6 @@ class Letters:
         return self._ever - self._may
 
     def forgive(self) -> None:
-        """What is wrong was told already."""
+        """Take what is wrong as it is: it was told already."""
         self._must.clear()
         self._may |= self._ever

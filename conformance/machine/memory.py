@@ -33,7 +33,7 @@ class Memory:
         self.late = np.zeros(len(content), np.bool_)
 
     def fill(self, content: NDArray[np.uint8]) -> None:
-        """Its owner has written all of it."""
+        """Take what its owner has written all over it."""
         self.known = content.copy()
         self.doubt[:] = CERTAIN
 
@@ -43,22 +43,22 @@ class Memory:
         return Piece(to, self.known[at].copy(), doubt)
 
     def landed(self, piece: Piece) -> None:
-        """The piece has arrived."""
+        """Take a piece that has arrived."""
         self.known[piece.to] = piece.data
         self.doubt[piece.to] = piece.doubt
 
     def may_land(self, piece: Piece) -> None:
-        """Each byte of the piece may have arrived, or may not."""
+        """Allow each byte of a piece to have arrived, or not."""
         was = self.doubt[piece.to]
         self.also[piece.to] = piece.data
         self.doubt[piece.to] = np.where((was == CERTAIN) & (piece.doubt == CERTAIN), EITHER, ANY)
 
     def anything(self, at: NDArray[np.int64]) -> None:
-        """Nobody can say what these bytes are, until they are written again."""
+        """Allow these bytes to be anything, until they are written again."""
         self.doubt[at] = ANY
 
     def never_sure(self, at: NDArray[np.int64]) -> None:
-        """These bytes may be written at any time from now on."""
+        """Allow these bytes to be written at any time from now on."""
         self.late[at] = True
 
     def wrong(self, found: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -68,5 +68,5 @@ class Memory:
         return np.flatnonzero(~right)
 
     def forgive(self, wrong: NDArray[np.int64]) -> None:
-        """What is wrong was told already."""
+        """Take what is wrong as it is: it was told already."""
         self.doubt[wrong] = ANY

@@ -136,23 +136,23 @@ class Model:
     # --- sides ---
 
     def laid(self, who: str, content: NDArray[np.uint8]) -> None:
-        """A process has a region."""
+        """Note that a process has a region."""
         self.sides[who].memory = Memory(content)
 
     def opened(self, who: str, name: str) -> None:
-        """Its endpoint is open, under this name, and the region is registered."""
+        """Note that its endpoint is open, under this name, and the region registered."""
         side = self.sides[who]
         side.open, side.registered, side.name, side.knows = True, True, name, set()
         side.openings += 1
 
     def registered(self, who: str, *, there: bool) -> None:
-        """The region was registered or deregistered."""
+        """Note that the region was registered or deregistered."""
         side = self.sides[who]
         side.registered = there
         side.registrations += 1
 
     def closed(self, who: str) -> None:
-        """Its endpoint is gone, with all that it knew."""
+        """Note that its endpoint is gone, with all that it knew."""
         side = self.sides[who]
         side.open = side.registered = False
         side.openings += 1
@@ -162,7 +162,7 @@ class Model:
             self.transfers, self.links = {}, {}
 
     def killed(self, who: str) -> None:
-        """Its process is gone."""
+        """Note that its process is gone."""
         side = self.sides[who]
         side.memory = None
         side.lives += 1
@@ -170,7 +170,7 @@ class Model:
             self.closed(who)
 
     def filled(self, who: str, content: NDArray[np.uint8]) -> None:
-        """Its owner wrote all of its region, whatever was under way."""
+        """Note that its owner wrote all of its region, whatever was under way."""
         self._memory(who).fill(content)
         for one in self._active():
             if who in {one.peer, INITIATOR}:
@@ -186,7 +186,7 @@ class Model:
         return theirs.name not in mine.knows and mine.name not in theirs.knows
 
     def connected(self, peer: str, *, refused: bool) -> None:
-        """Both have been given each other's metadata."""
+        """Note that both have been given each other's metadata."""
         mine, theirs = self.sides[INITIATOR], self.sides[peer]
         sure = self.new_to_each_other(peer) and not refused
         mine.knows.add(theirs.name)
@@ -207,7 +207,7 @@ class Model:
         return one.peer if one.way == "out" else INITIATOR
 
     def prepared(self, number: int, peer: str, way: str, rows: Rows) -> Transfer:
-        """A transfer is prepared."""
+        """Note a transfer that is prepared, and return it."""
         table = np.array(rows, np.int64).reshape(-1, 3)
         self.transfers[number] = Transfer(peer, way, table, self._stamps(peer))
         return self.transfers[number]
@@ -226,7 +226,7 @@ class Model:
         )
 
     def posted(self, one: Transfer) -> None:
-        """It is under way: from now on its bytes may arrive."""
+        """Note that it is under way: from now on its bytes may arrive."""
         one.state, one.judged = "active", self._current(one)
         source, target = self.sides[self.source(one)].memory, self.sides[self.destination(one)].memory
         at, to = (_bytes(one.rows[:, column], one.rows[:, 2]) for column in (0, 1))
@@ -254,7 +254,7 @@ class Model:
             other.mixed = True
 
     def done(self, one: Transfer) -> None:
-        """It says that it is done."""
+        """Note that it says it is done."""
         memory = self.sides[self.destination(one)].memory
         one.state = "done"
         if memory is None or one.piece is None:
@@ -266,17 +266,17 @@ class Model:
             memory.anything(one.piece.to)
 
     def failed(self, one: Transfer) -> None:
-        """It ended with an error: it has stopped. What happens between the two from now on is nobody's fault."""
+        """Note an error: it has stopped, and what happens between the two from now on is nobody's fault."""
         self.doubted(one.peer)
         self._cut(one, stopped=True)
         one.state = "failed"
 
     def cancelled(self, one: Transfer) -> None:
-        """It has been cancelled, and nothing of it arrives any more."""
+        """Note that it has been cancelled, and that nothing of it arrives any more."""
         self._cut(one, stopped=True)
 
     def released(self, number: int) -> None:
-        """It is forgotten; under way it may go on, unless the transport can cancel."""
+        """Forget it; under way it may go on, unless the transport can cancel."""
         one = self.transfers.pop(number)
         if one.state == "active" and not self.traits.cancels:
             self.doubted(one.peer)

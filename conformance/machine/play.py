@@ -198,12 +198,12 @@ class Play:
         one = self.model.transfers[number]
         due, two_sided = self.model.due(one), self.model.traits.two_sided
         drive = f"drive-{next(_numbers)}"
-        mine = {"names": [str(number)], "rest": _SETTLE, "tells": f"{drive}-mine"}
+        mine = {"names": [str(number)], "rest": _SETTLE, "tells": (over := f"{drive}-mine")}
         questions: dict[str, tuple[str, dict[str, Any]]] = {INITIATOR: ("drive", mine)}
         if self.model.sides[one.peer].open:
             mine["until"] = [f"{drive}-theirs"]
             theirs = {"names": [str(number)] if two_sided else [], "rest": _SETTLE}
-            questions[one.peer] = ("drive", {**theirs, "tells": f"{drive}-theirs", "until": mine["tells"].split()})
+            questions[one.peer] = ("drive", {**theirs, "tells": f"{drive}-theirs", "until": [over]})
         answers = self._all(questions, self._patience_s if due else _SHORT_S)
         self._arrived(answers)
         waiting = [who for who, answer in answers.items() if answer.get("ok", {}).get("late")]
@@ -213,7 +213,9 @@ class Play:
         elif waiting:
             self.model.doubted(one.peer)
             if due:
-                self._broken(ENDS, f"transfer {number} with {one.peer} has no end: the {' and the '.join(waiting)} waits")
+                self._broken(
+                    ENDS, f"transfer {number} with {one.peer} has no end: the {' and the '.join(waiting)} waits"
+                )
         else:
             self.model.done(one)
             if due and self.model.traits.notifies:

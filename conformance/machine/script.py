@@ -23,7 +23,7 @@ def script(name: str, requirement: str, what: str, steps: Iterable[Step]) -> str
         "# Exit status 1: it is broken again.",
         "from conformance.machine.replay import playing",
         "",
-        f"with playing({ascii(name)}) as play:",
+        f"with playing({name!a}) as play:",
         *(f"    play.do({', '.join(map(_shown, (step.verb, *step.arguments)))})" for step in steps),
         "",
     ]

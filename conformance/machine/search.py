@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 from conformance.machine.minimise import Smallest, minimise
-from conformance.machine.play import ENDS, SENTENCES, Broken
+from conformance.machine.play import ENDS, Broken
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from conformance.machine.play import Play
     from conformance.machine.replay import Theatre
     from conformance.machine.steps import Step
@@ -19,10 +21,10 @@ class Enough(BaseException):
 
 
 class Search:
-    """Sequences of one transport, until `until_s` have gone by; each break gets `smaller_s` to be made smaller."""
+    """Sequences of one transport, until `until_s` have gone by or all `sentences` are broken; each break gets `smaller_s` to be made smaller."""
 
-    def __init__(self, theatre: Theatre, until_s: float, smaller_s: float) -> None:
-        self.theatre, self._smaller_s = theatre, smaller_s
+    def __init__(self, theatre: Theatre, until_s: float, smaller_s: float, sentences: Collection[str]) -> None:
+        self.theatre, self._smaller_s, self._sentences = theatre, smaller_s, sentences
         self._until = time.monotonic() + until_s
         self.found: dict[str, Smallest] = {}
         self.sequences = self.steps = 0
@@ -31,7 +33,7 @@ class Search:
     @property
     def over(self) -> bool:
         """Tell whether it has ended."""
-        return time.monotonic() > self._until or len(self.found) == len(SENTENCES)
+        return time.monotonic() > self._until or set(self._sentences) <= set(self.found)
 
     def begin(self) -> Play:
         """Return the next sequence; raises `Enough`."""

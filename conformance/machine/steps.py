@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,7 +82,7 @@ def _checked(kind: str, value: Any) -> Any:
         return _rows(value)
     if kind == "number":
         return _number(value, _MOST)
-    if value not in accepted[kind] or isinstance(value, int) != (kind == "flag"):
+    if type(value) is not (bool if kind == "flag" else str) or value not in accepted[kind]:
         raise ValueError(f"{str(value)[:40]!a} is no {kind}")
     return value
 
@@ -96,7 +97,7 @@ def _rows(value: Any) -> tuple[tuple[int, int, int], ...]:
             raise ValueError(f"row {row} is not in {SIZE} bytes")
         rows.append(row)
     ends = sorted((to, to + length) for _, to, length in rows)
-    if any(end > start for (_, end), (start, _) in zip(ends, ends[1:], strict=False)):
+    if any(end > start for (_, end), (start, _) in pairwise(ends)):
         raise ValueError("two rows go to the same bytes")
     return tuple(rows)
 

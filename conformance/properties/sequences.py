@@ -14,10 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.errors import FlakyStrategyDefinition
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from conformance.machine.play import Broken
+from conformance.machine.play import SENTENCES, Broken
 from conformance.machine.replay import Theatre
 from conformance.machine.search import Enough, Search
 from conformance.machine.steps import INITIATOR, PEERS, SIZE, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 PATIENCE_S = 5.0  # for what must end, of a few KiB
 _SECONDS = 15.0  # of sequences, at hypothesis's 100 examples; with more, in proportion
@@ -45,12 +48,12 @@ def _rows() -> st.SearchStrategy[tuple[tuple[int, int, int], ...]]:
     return st.lists(one, min_size=1, max_size=3, unique_by=lambda found: found[1] // _SLOT).map(tuple)
 
 
-def searched(name: str) -> Search:
+def searched(name: str, sentences: Collection[str] = SENTENCES) -> Search:
     """Return what a search through sequences has found of a transport, as long as hypothesis's profile lets it."""
     base = settings.default or settings()
     examples = base.max_examples
     with Theatre(name, PATIENCE_S) as theatre:
-        search = Search(theatre, _SECONDS * examples / _EXAMPLES, _SMALLER_S)
+        search = Search(theatre, _SECONDS * max(1.0, examples / _EXAMPLES), _SMALLER_S, sentences)
         if Phase.generate in base.phases:
             ours = settings(
                 base,
@@ -61,7 +64,7 @@ def searched(name: str) -> Search:
                 suppress_health_check=list(HealthCheck),
             )
             try:
-                run_state_machine_as_test(lambda: Machine(search), settings=ours)  # type: ignore[no-untyped-call]  # hypothesis has none
+                run_state_machine_as_test(lambda: Machine(search), settings=ours)  # type: ignore[arg-type]  # documented: anything that returns a machine
             except (Enough, FlakyStrategyDefinition):
                 if not search.over:  # the latter says that the last sequence drew nothing: that is how it is ended
                     raise

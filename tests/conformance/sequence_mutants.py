@@ -94,6 +94,7 @@ class _GathersOnce(ReferenceTransfer):
         return state
 
     def copy_row(self, row: int, source: Any, destination: Any) -> None:
+        del source
         self.write(destination, int(self.destination[row, 0]), self.gathered[row])  # type: ignore[index]  # it was posted
 
     def finished(self) -> None:
@@ -176,7 +177,7 @@ class ForgetsOthersWhenOneConnectsAgain(ReferenceEndpoint):
 
 class _GivesUp(ReferenceTransfer):
     def post(self) -> State:
-        if kept(self.endpoint, "failed", False):
+        if self.endpoint.__dict__.get("failed"):
             raise TransferFailed("failed-before", "nothing is posted after a failure")
         try:
             return super().post()
@@ -199,7 +200,7 @@ class _Stalls(ReferenceTransfer):
             raise
 
     def poll(self) -> State:
-        if self.next >= 0 and kept(self.endpoint, "stalled", False):
+        if self.next >= 0 and self.endpoint.__dict__.get("stalled"):
             return State.PENDING
         return super().poll()
 
@@ -244,7 +245,7 @@ class _ReadsWhatIsPinned(ReferenceTransfer):
     def read(self, region: Any, address: int, length: int) -> Any:
         far = self.endpoint.peer(self.peer)
         pinned = kept(far, "pinned", {}).get((region.address, region.nbytes))
-        if self.op is Op.READ and pinned is not None and kept(far, "again", False):
+        if self.op is Op.READ and pinned is not None and far.__dict__.get("again"):
             at = address - region.address
             return pinned[at : at + length]
         return super().read(region, address, length)
@@ -321,7 +322,7 @@ class SendsTheLastAgainWhenItConnectsAgain(ReferenceEndpoint):
 class LocksAllWhenItEndsUnderWay(ReferenceEndpoint):
     class transfer(ReferenceTransfer):  # noqa: N801  found under this name
         def poll(self) -> State:
-            return State.PENDING if kept(self.endpoint.transport, "locked", False) else super().poll()
+            return State.PENDING if self.endpoint.transport.__dict__.get("locked") else super().poll()
 
     def close(self) -> None:
         if under_way(self):

@@ -18,6 +18,7 @@ from conformance.properties import (
     test_transfer_memory,
     test_transfer_metadata,
     test_transfer_notifications,
+    test_transfer_sequences,
 )
 from conformance.requirement import RegistryFault, parse, registry, requirement
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 GOOD: dict[str, Any] = {"level": "MUST", "sentence": "A.", "source": "R1", "since": "0.1.0", "answers": "backends"}
 TRANSFERS = (
     test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
-    test_transfer_leaks, test_transfer_files,
+    test_transfer_leaks, test_transfer_files, test_transfer_sequences,
 )  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",
@@ -58,7 +59,11 @@ def test_every_requirement_has_a_test_and_every_test_one_requirement() -> None:
 @pytest.mark.parametrize(("name", "test"), list(every_test()))
 def test_arguments_are_those_that_can_be_replaced(name: str, test: Any) -> None:
     one = registry()[marks(test)[0]]
-    inputs = {"backends": {"environment"}, "method": {"environment", "config"}, "transfer": {"case"}}
+    inputs = {
+        "backends": {"environment"},
+        "method": {"environment", "config"},
+        "transfer": {"sequence" if "sequence" in arguments(test) else "case"},
+    }
     wanted = {"implementation"} | inputs[one.answers]
     assert arguments(test) == wanted | ({"observe"} if one.level == "UNSPECIFIED" else set()), name
 
