@@ -45,8 +45,8 @@ class Broken(Exception):
 class Play:
     """One sequence: a context manager, after which all endpoints are closed.
 
-    Each step is a method. `ignored` are sentences that are known to be broken: they
-    are not judged, and the sequence goes on. What cannot be done is not done: see `Model.allows`.
+    Each step is a method. `place` names the memory: what is the same is used again. `ignored` are sentences
+    that are known to be broken: they are not judged, and the sequence goes on. What cannot be done is not done: see `Model.allows`.
     """
 
     def __init__(
@@ -58,11 +58,12 @@ class Play:
         settings: dict[str, str] | None = None,
         ignored: Collection[str] = (),
         patience_s: float = PATIENCE_S,
+        place: str = "main",
     ) -> None:
         self.model = Model(traits)
         self.steps: list[Step] = []  # taken so far
         self._workers, self._memory, self._settings = workers, memory, settings or {}
-        self._ignored, self._patience_s = ignored, patience_s
+        self._ignored, self._patience_s, self._place = ignored, patience_s, place
         self._number = next(_numbers)
         self._names = itertools.count(1)
         self._addresses: dict[str, int] = {}
@@ -75,10 +76,9 @@ class Play:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close what is open; workers in which something went wrong, or may still be written to, are killed."""
+        """Close what is open; workers in which something went wrong are killed."""
         there = [who for who, side in self.model.sides.items() if side.memory is not None]
-        written = any(side.memory is not None and side.memory.late.any() for side in self.model.sides.values())
-        if kind is None and not written:
+        if kind is None:
             try:
                 answers = self._workers.ask(dict.fromkeys(there, ("close", {})), self._patience_s)
                 if not any("refused" in answer for answer in answers.values()):
@@ -86,6 +86,11 @@ class Play:
             except Died:
                 pass
         self._workers.renew()
+
+    @property
+    def may_be_written(self) -> bool:
+        """Tell whether a transfer that nobody stopped may still write: the next sequence is to have other memory."""
+        return any(side.memory is not None and bool(side.memory.late.any()) for side in self.model.sides.values())
 
     def run(self, steps: Iterable[Step]) -> Self:
         """Take steps, leaving out those that make no sense, and end."""
@@ -112,7 +117,7 @@ class Play:
     def _open(self, who: str, new: bool) -> None:  # noqa: FBT001  a step's values have no names
         side = self.model.sides[who]
         if side.memory is None:
-            self._addresses[who] = self._told(who, "lay", place="main", kind=self._memory, nbytes=SIZE)
+            self._addresses[who] = self._told(who, "lay", place=self._place, kind=self._memory, nbytes=SIZE)
             self.model.laid(who, self._painted(who, self._number))
         same_again = bool(side.name) and not new
         name = side.name if same_again else f"{who}-{self._number}-{next(self._names)}"
@@ -121,7 +126,7 @@ class Play:
         if "refused" in opened:
             self._refused(f"open {who}", opened, due=not same_again)
             return
-        registered = self._asked(who, "register", place="main")
+        registered = self._asked(who, "register", place=self._place)
         self.model.opened(who, name)
         self._letters[who].opened()
         if "refused" in registered:
@@ -138,14 +143,14 @@ class Play:
         self._workers.kill(who)
 
     def _register(self, who: str) -> None:
-        answer = self._asked(who, "register", place="main")
+        answer = self._asked(who, "register", place=self._place)
         if "refused" in answer:
             self._refused(f"register the memory of {who} again", answer, due=True)
             return
         self.model.registered(who, there=True)
 
     def _deregister(self, who: str) -> None:
-        answer = self._asked(who, "deregister", place="main")
+        answer = self._asked(who, "deregister", place=self._place)
         self.model.registered(who, there=False)
         if "refused" in answer:
             self._refused(f"deregister the memory of {who}", answer, due=not self.model.transfers)
@@ -270,7 +275,7 @@ class Play:
         memory = self.model.sides[who].memory
         if memory is None:
             return
-        found = np.frombuffer(base64.b64decode(self._told(who, "read", place="main")), np.uint8)
+        found = np.frombuffer(base64.b64decode(self._told(who, "read", place=self._place)), np.uint8)
         wrong = memory.wrong(found)
         if not len(wrong):
             return
@@ -330,7 +335,7 @@ class Play:
 
     def _painted(self, who: str, seed: int) -> Any:
         mixed = seed * 8 + list(self.model.sides).index(who)  # no two sides hold the same
-        self._told(who, "paint", place="main", seed=mixed)
+        self._told(who, "paint", place=self._place, seed=mixed)
         return content(mixed, span(SIZE, 0))
 
     def _prepared(self, number: int, one: Transfer) -> dict[str, Any]:

@@ -35,6 +35,8 @@ class Theatre:
             raise BadInput("no-transport", f"{name[:100]!a} is no transport", "it reads settings")
         self.name, self.traits, self._patience_s = name, transport.traits, patience_s
         self._memory, self._settings = named.memory, dict(named.settings)
+        self._last: Play | None = None
+        self._places = 0
         self.here = bool(getattr(transport, "in_process", False))
         self._workers: Workers = (
             Here(transport)
@@ -43,15 +45,19 @@ class Theatre:
         )
 
     def play(self, ignored: Collection[str] = ()) -> Play:
-        """Return a sequence that has not begun."""
-        return Play(
+        """Return a sequence that has not begun; that before it has ended."""
+        if self._last is not None and self._last.may_be_written:
+            self._places += 1
+        self._last = Play(
             self._workers,
             self.traits,
             memory=self._memory,
             settings=self._settings,
             ignored=ignored,
             patience_s=self._patience_s,
+            place=f"main-{self._places}",
         )
+        return self._last
 
     def attempt(self, steps: Iterable[Step], ignored: Collection[str] = ()) -> tuple[tuple[Step, ...], Broken | None]:
         """Try a sequence; return the steps that were taken, and what they broke."""

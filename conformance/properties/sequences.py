@@ -162,7 +162,7 @@ class Machine(RuleBasedStateMachine):
         self._take("fill", who, seed)
 
     @rule(
-        what=st.sampled_from(("deregister", "close", "kill", "connect")),
+        what=st.sampled_from(("deregister", "close", "connect", "close", "kill")),
         pick=_PICKS,
         seed=st.none() | _SEEDS,
         back=st.sampled_from(("no", "new", "same")),
