@@ -33,7 +33,9 @@ _PYTEST_USAGE, _PYTEST_NONE = 4, 5
     "--from-environment", is_flag=True, help="Test this very environment: how a printed example is run again."
 )
 @click.option("--engine", metavar="JSON", help="With --from-environment: the engine configuration.")
-@click.option("--case", metavar="JSON", help="Try this transfer: how a printed one is run again.")
+@click.option(
+    "--case", metavar="JSON", help="Try this transfer, or this sequence of calls: how a printed one is run again."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the generated inputs.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Keep conformance.jsonl in this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the cases as JSON.")

@@ -35,7 +35,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test this process's own environment instead of generated ones: how a printed example is run again",
     )
     group.addoption("--kv-config", metavar="JSON", help="with --kv-environment: the engine configuration to test")
-    group.addoption("--kv-case", metavar="JSON", help="one transfer, as printed, instead of generated ones")
+    group.addoption(
+        "--kv-case", metavar="JSON", help="one transfer, or sequence of calls, as printed, instead of generated ones"
+    )
     parser.addini("kv_implementations", "implementations to test, one a line", type="linelist", default=[])
     parser.addini("kv_expect", "TOML file of expected failures, relative to the ini file", default="")
 

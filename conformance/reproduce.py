@@ -1,10 +1,12 @@
-"""A shell line that fails again when pasted."""
+"""A shell line that fails again when pasted; for a sequence of calls also a script, which does without pytest."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from typing import TYPE_CHECKING
+
+from conformance.machine.script import pasted
 
 if TYPE_CHECKING:
     from conformance.verdict import Violation
@@ -14,7 +16,8 @@ def shell_line(implementation: str, requirement: str, violation: Violation) -> s
     """Return the command that checks one requirement with one input."""
     if violation.case is not None:
         told = shlex.quote(json.dumps(violation.case, separators=(",", ":")))
-        return f"kvgauge conform {shlex.quote(implementation)} --requirement {requirement} --case {told}"
+        line = f"kvgauge conform {shlex.quote(implementation)} --requirement {requirement} --case {told}"
+        return f"{line}\n{pasted(violation.script)}" if violation.script else line
     variables = [quoted(name + b"=" + value) for name, value in violation.environment.items()]
     config = ["--engine", shlex.quote(json.dumps(violation.config))] if violation.config is not None else []
     command = ["kvgauge", "conform", shlex.quote(implementation), "--requirement", requirement, "--from-environment"]

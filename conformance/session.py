@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from conformance.implementation import Implementation, UnderTest
 
 _NAME_ONE = "name an implementation: --kv-implementation my_pkg.settings:parse, or kv_implementations in the ini file"
-_INPUTS = ("environment", "config", "case")  # arguments of a test that are its input
+_INPUTS = ("environment", "config", "case", "sequence")  # arguments of a test that are its input
 _LETTERS = {Verdict.WARN: "w", Verdict.INFO: "i", Verdict.ERROR: "E"}
 
 
@@ -161,7 +161,7 @@ class Session:
     def _shown(self, name: str, requirement: str, broken: Violation) -> tuple[dict[str, Any], str]:
         """Return the example and the line that breaks it again; a whole environment of the user's is not repeated."""
         if self._replay:
-            broken = Violation(broken.what, {}, broken.config, broken.case)
+            broken = Violation(broken.what, {}, broken.config, broken.case, broken.script)
         return _example(broken), shell_line(name, requirement, broken)
 
     def _verdict(
@@ -249,13 +249,17 @@ def _replay(config: str | None) -> dict[str, Any]:
 
 
 def _one_case(told: str | None) -> dict[str, Any]:
-    """Return the transfer to try, if one is given."""
+    """Return the transfer to try, or the sequence of calls, if one is given."""
+    from conformance.machine import steps
     from conformance.transfer.case import of_json
 
     if told is None:
         return {}
     try:
-        return {"case": of_json(json.loads(told))}
+        found = json.loads(told)
+        if isinstance(found, dict) and "steps" in found:
+            return {"sequence": steps.of_json(found)}
+        return {"case": of_json(found)}
     except (ValueError, RecursionError) as error:
         if isinstance(error, BadInput):
             raise

@@ -35,6 +35,7 @@ class Violation(AssertionError):
 
     `environment` (and `config`, the engine configuration, where there is one)
     is the input that breaks it, or `case` of a transfer; hypothesis shrinks it before anyone sees it.
+    `script` is a Python file that breaks it again, where there is one.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Violation(AssertionError):
         environment: Mapping[bytes, bytes],
         config: Mapping[str, object] | None = None,
         case: Mapping[str, object] | None = None,
+        script: str = "",
     ) -> None:
         super().__init__(what)
+        self.script = script
         self.what, self.environment, self.config, self.case = what, dict(environment), config, case
 
 

@@ -15,7 +15,7 @@ from conformance.transfer.turns import acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from suite.transports.base import Transport
 
@@ -117,14 +117,14 @@ class Apart:
         """Ask all at once; a worker that does not answer at all is ended some time after `patience_s`."""
         group = self._group or self._started()
         asked: dict[str, Any] = {
-            role: ("do", {"verb": verb, "arguments": _plain(arguments), "patience_s": patience_s})
+            role: ("do", {"verb": verb, "arguments": plain(arguments), "patience_s": patience_s})
             for role, (verb, arguments) in questions.items()
         }
         try:
             return group.ask("case", asked, patience_s + _MORE_S)
         except WorkerFailed as failed:
             self.renew()
-            raise Died(f"the {failed.role} {failed.reason}{_last_line(failed.detail)}") from None
+            raise Died(f"the {failed.role} {failed.reason}{last_line(failed.detail)}") from None
 
     def renew(self) -> None:
         """Kill the workers; the next question starts new ones."""
@@ -145,38 +145,39 @@ class Apart:
 
     def _started(self) -> Group:
         folder = self._folder.path()
-        cores = sorted(os.sched_getaffinity(0))
-        specs = [
-            WorkerSpec(
-                role,
-                _SERVER,
-                {**os.environ, **self._environment, "UCX_LOG_FILE": str(folder / f"{role}.ucx.log")},
-                cores,
-                folder / f"{role}.log",
-            )
-            for role in self._roles
-        ]
-        group = Group(specs)
-        try:
-            told: dict[str, Any] = {"transport": self._transport, "folder": str(folder), "path": sys.path[-_KEEP_PATH:]}
-            group.ask("begin", dict.fromkeys(self._roles, ("begin", told)), _START_S)
-        except WorkerFailed as failed:
-            group.kill()
-            raise Died(f"the {failed.role} did not begin: {failed.reason}{_last_line(failed.detail)}") from None
+        group = Group([worker_of(role, self._environment, folder) for role in self._roles])
+        begin(group, self._roles, self._transport, folder)
         self._group = group
         self.started += 1
         return group
 
 
-def _plain(value: Any) -> Any:
+def worker_of(role: str, environment: Mapping[str, str], folder: Path) -> WorkerSpec:
+    """Return how to start the worker of one role, with its logs in `folder`."""
+    mine = {**os.environ, **environment, "UCX_LOG_FILE": str(folder / f"{role}.ucx.log")}
+    return WorkerSpec(role, _SERVER, mine, sorted(os.sched_getaffinity(0)), folder / f"{role}.log")
+
+
+def begin(group: Group, roles: Sequence[str], transport: str, folder: Path) -> None:
+    """Tell new workers what is tested; one that cannot begin ends all of the group, and is `Died`."""
+    try:
+        told: dict[str, Any] = {"transport": transport, "folder": str(folder), "path": sys.path[-_KEEP_PATH:]}
+        group.ask("begin", dict.fromkeys(roles, ("begin", told)), _START_S)
+    except WorkerFailed as failed:
+        group.kill()
+        raise Died(f"the {failed.role} did not begin: {failed.reason}{last_line(failed.detail)}") from None
+
+
+def plain(value: Any) -> Any:
     """Return arrays as lists: what a worker is asked is JSON."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+        return {name: plain(one) for name, one in value.items()}
+    return [plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _last_line(detail: str) -> str:
+def last_line(detail: str) -> str:
+    """Return the last words of a log, in brackets."""
     lines = [line for line in detail.splitlines() if line.strip()]
     return f" ({lines[-1].strip()[:200]})" if lines else ""

@@ -20,6 +20,7 @@ from conformance.properties import (
     test_transfer_metadata,
     test_transfer_notifications,
     test_transfer_peers,
+    test_transfer_sequences,
     test_transfer_threads,
 )
 from conformance.requirement import RegistryFault, parse, registry, requirement
@@ -32,7 +33,7 @@ GOOD: dict[str, Any] = {"level": "MUST", "sentence": "A.", "source": "R1", "sinc
 TRANSFERS = (
     test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
     test_transfer_leaks, test_transfer_files,
-    test_transfer_peers, test_transfer_threads, test_transfer_disks,
+    test_transfer_peers, test_transfer_threads, test_transfer_disks, test_transfer_sequences,
 )  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",
@@ -62,7 +63,11 @@ def test_every_requirement_has_a_test_and_every_test_one_requirement() -> None:
 @pytest.mark.parametrize(("name", "test"), list(every_test()))
 def test_arguments_are_those_that_can_be_replaced(name: str, test: Any) -> None:
     one = registry()[marks(test)[0]]
-    inputs = {"backends": {"environment"}, "method": {"environment", "config"}, "transfer": {"case"}}
+    inputs = {
+        "backends": {"environment"},
+        "method": {"environment", "config"},
+        "transfer": {"sequence" if "sequence" in arguments(test) else "case"},
+    }
     wanted = {"implementation"} | inputs[one.answers]
     assert arguments(test) == wanted | ({"observe"} if one.level == "UNSPECIFIED" else set()), name
 

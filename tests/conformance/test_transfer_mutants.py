@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
-from transfer_mutants import BREAKS  # noqa: E402  a plain module, as a user's would be
+import sequence_mutants  # noqa: E402  a plain module, as a user's would be
+from transfer_mutants import BREAKS  # noqa: E402  as above
 
 REFERENCE = "reference:memory"
 WORST = (  # one for each subject, tried on what it breaks alone
@@ -53,7 +54,7 @@ def test_some_faults_are_found() -> None:
 
 def test_every_sentence_about_transfers_is_broken_by_a_fault() -> None:
     sentences = {one.id for one in registry().values() if one.answers == "transfer" and one.level != "UNSPECIFIED"}
-    assert sentences == set().union(*BREAKS.values())
+    assert sentences == set().union(*BREAKS.values(), *sequence_mutants.BREAKS.values())
 
 
 SLOW = {"XFER-012", "XFER-406", "XFER-501", "XFER-502"}  # 100,000 rows, 20,000 rows, 1,000 transfers
