@@ -32,6 +32,7 @@ NEEDS = (
     "file",
     "cancel",
     "deregister",
+    "processes",
 )  # what `conformance.transfer.abilities` finds
 
 _ID = re.compile(r"(ENV|CFG|XFER)-\d{3}")

@@ -20,6 +20,7 @@ _WHY = MappingProxyType(
         "file": "it moves no files",
         "cancel": "it says that it cannot cancel",
         "deregister": "its endpoints cannot deregister one region",
+        "processes": "its peers are all in one process, which a fault would end",
     }
 )
 

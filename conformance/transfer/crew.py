@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,7 +16,7 @@ from conformance.transfer.turns import acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from suite.transports.base import Transport
 
@@ -104,8 +105,19 @@ class Together:
 class Apart:
     """Sides in worker processes of their own, kept from case to case until something goes wrong."""
 
-    def __init__(self, transport: str, environment: Mapping[str, str], roles: int) -> None:
+    def __init__(
+        self,
+        transport: str,
+        environment: Mapping[str, str],
+        roles: int,
+        *,
+        server: str = _SERVER,
+        prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """`server` is what the workers run; `prefixes` and `own` are commands and variables of single roles."""
         self._transport, self._environment = transport, environment
+        self._server, self._prefixes, self._own = server, prefixes, own
         self._roles = ROLES[:roles]
         self._folder = Folder()
         self._group: Group | None = None
@@ -114,12 +126,8 @@ class Apart:
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
         """Ask all at once; a worker that does not answer at all is ended some time after `patience_s`."""
         group = self._group or self._started()
-        asked: dict[str, Any] = {
-            role: ("do", {"verb": verb, "arguments": _plain(arguments), "patience_s": patience_s})
-            for role, (verb, arguments) in questions.items()
-        }
         try:
-            return group.ask("case", asked, patience_s + _MORE_S)
+            return group.ask("case", put(questions, patience_s), patience_s + _MORE_S)
         except WorkerFailed as failed:
             self.renew()
             raise Died(f"the {failed.role} {failed.reason}{_last_line(failed.detail)}") from None
@@ -129,6 +137,14 @@ class Apart:
         if self._group is not None:
             self._group.kill()
             self._group = None
+
+    def group(self) -> Group:
+        """Return the workers, for those who ask some while others are dead or stopped."""
+        return self._group or self._started()
+
+    def folder(self) -> Path:
+        """Return where the workers' files are."""
+        return self._folder.path()
 
     def pids(self) -> dict[str, int]:
         """Return role -> process id, for those who kill and stop."""
@@ -147,10 +163,16 @@ class Apart:
         specs = [
             WorkerSpec(
                 role,
-                _SERVER,
-                {**os.environ, **self._environment, "UCX_LOG_FILE": str(folder / f"{role}.ucx.log")},
+                self._server,
+                {
+                    **os.environ,
+                    **self._environment,
+                    **self._own.get(role, {}),
+                    "UCX_LOG_FILE": str(folder / f"{role}.ucx.log"),
+                },
                 cores,
                 folder / f"{role}.log",
+                self._prefixes.get(role, ()),
             )
             for role in self._roles
         ]
@@ -164,6 +186,14 @@ class Apart:
         self._group = group
         self.started += 1
         return group
+
+
+def put(questions: Questions, patience_s: float) -> dict[str, Any]:
+    """Return questions as `Group` puts them to workers."""
+    return {
+        role: ("do", {"verb": verb, "arguments": _plain(arguments), "patience_s": patience_s})
+        for role, (verb, arguments) in questions.items()
+    }
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from conformance.properties import (
     test_cache_transceiver,
     test_nixl_backends,
     test_transfer_bytes,
+    test_transfer_faults,
     test_transfer_files,
     test_transfer_leaks,
     test_transfer_life,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 GOOD: dict[str, Any] = {"level": "MUST", "sentence": "A.", "source": "R1", "since": "0.1.0", "answers": "backends"}
 TRANSFERS = (
     test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
-    test_transfer_leaks, test_transfer_files,
+    test_transfer_leaks, test_transfer_files, test_transfer_faults,
 )  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",
