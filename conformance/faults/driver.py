@@ -8,11 +8,14 @@ import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from conformance.faults import scenes
-from conformance.faults.cells import AFTER, INITIATOR, TARGET, Cell
+from conformance.faults import disks, scenes
+from conformance.faults.cells import AFTER, FAULTS, INITIATOR, TARGET, Cell
+from conformance.faults.disks import small_disk
+from conformance.faults.links import Hosts, hosts
 from conformance.faults.next_peer import served
 from conformance.faults.outcome import Outcome
 from conformance.faults.resets import reset
+from conformance.faults.skipped import Skipped
 from conformance.faults.strike import done_mark, stopped, struck_at
 from conformance.faults.worker import TOO_SOON
 from conformance.transfer.crew import put
@@ -31,10 +34,7 @@ PAUSE_S, WATCHED_S, QUIET_S = 1.0, 4.0, 1.5
 _SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP, "pause": signal.SIGSTOP}
 _LOOK_S, _MORE_S = 0.002, 8.0
 _MARK = "fault"
-
-
-class Skipped(Exception):
-    """A cell that cannot be tried here, and why."""
+_LINKS, _DEVICE = {"cut", "gap", "slow"}, "device-memory"
 
 
 def tried(implementation: TransportUnderTest, case: Case) -> Outcome:
@@ -42,11 +42,8 @@ def tried(implementation: TransportUnderTest, case: Case) -> Outcome:
     fault, role, phase = case.fault or ("", "", "")
     cell = Cell(fault, role, phase, case.way)
     name = implementation.name
-    if fault not in {*_SIGNALS, "reset"}:
-        return Outcome(name, *_fields(cell), skipped="not tried by this version")
     try:
-        with implementation.for_faults() as stage:
-            found = _at_a_peer(stage, case, cell)
+        found = _tried(implementation, case, cell)
     except Skipped as skipped:
         return Outcome(name, *_fields(cell), skipped=str(skipped))
     return Outcome(name, *_fields(cell), **found)
@@ -56,20 +53,49 @@ def _fields(cell: Cell) -> tuple[str, str, str, str]:
     return cell.fault, cell.role, cell.phase, cell.way
 
 
-def _at_a_peer(stage: Stage, case: Case, cell: Cell) -> dict[str, Any]:
+def _tried(implementation: TransportUnderTest, case: Case, cell: Cell) -> dict[str, Any]:
+    """Find the place for the fault: a peer, a link, a disk, a device."""
+    with ExitStack() as held:
+        memory = "memory" in implementation.abilities
+        if FAULTS[cell.fault].file:
+            if "file" not in implementation.abilities:
+                raise Skipped("it moves no files")
+            folder, command = held.enter_context(small_disk()) if cell.fault == "full" else (None, ())
+            prefixes = {INITIATOR: command}
+            stage = held.enter_context(implementation.for_faults(prefixes=prefixes, roles=1))
+            return disks.endured(stage, case, cell, folder, LIMIT_S)
+        if not memory:
+            raise Skipped("it has no peer: the other side is a file")
+        if case.way == "in" and "read" not in implementation.abilities:
+            raise Skipped("it does not read")
+        if cell.fault in _LINKS:
+            link = held.enter_context(hosts(case.way))
+            stage = held.enter_context(implementation.for_faults(prefixes=link.prefixes, own=link.environment))
+            return _at_a_peer(stage, case, cell, link)
+        stage = held.enter_context(implementation.for_faults())
+        return _at_a_peer(stage, case, cell, None)
+
+
+def _at_a_peer(stage: Stage, case: Case, cell: Cell, link: Hosts | None) -> dict[str, Any]:
     with Scene(stage, case, others=True) as one:
         one.spoilt()
         if cell.phase == AFTER and not one.notifies:
             raise Skipped("it notifies nobody")
+        if cell.fault == _DEVICE and stage.memory != "cuda":
+            raise Skipped("its regions are in host memory: NAME?memory=cuda has them on a device")
         scenes.set_up(one, cell)
-        return Trial(stage, one, cell).run()
+        if link:
+            link.warm_up(one)
+        if cell.fault == _DEVICE:
+            one.ask(cell.role, "hoard")
+        return Trial(stage, one, cell, link).run()
 
 
 class Trial:
     """The two sides of one fault while it happens."""
 
-    def __init__(self, stage: Stage, one: Scene, cell: Cell) -> None:
-        self._one, self._cell = one, cell
+    def __init__(self, stage: Stage, one: Scene, cell: Cell, link: Hosts | None) -> None:
+        self._one, self._cell, self._link = one, cell, link
         self._two_sided = stage.traits.two_sided
         self._crew: Apart = stage.crew  # type: ignore[assignment]  # faults are for workers
         self._group = self._crew.group()
@@ -87,6 +113,7 @@ class Trial:
         if struck is None:
             raise RuntimeError(f"it failed before the fault: {failed or answers}")
         told = answers.get(self.survivor)
+        self._mend()
         if told is None:
             return {"ended": "died" if failed and failed.died else "hung", "named": str(failed), "serves": "it is gone"}
         return {
@@ -102,7 +129,7 @@ class Trial:
 
     def _endured(self) -> tuple[WorkerFailed | None, dict[str, Any]]:
         """Have both sides take their steps, with the fault; return who failed, and what those said who did not."""
-        watched = WATCHED_S if self._cell.fault == "stop" else LIMIT_S
+        watched = WATCHED_S if self._cell.fault in {"stop", "cut"} else LIMIT_S
         quiet = QUIET_S if self._lasting else LIMIT_S
         strike = self._strike()
         parts: dict[str, tuple[str, dict[str, Any]]] = {
@@ -116,12 +143,11 @@ class Trial:
             self._group.ignore(self._cell.role)
         self._group.send(put(parts, watched), watched + _MORE_S)
         answers: dict[str, Any] = {}
-        with ExitStack() as mended:
-            try:
-                self._happen(mended)
-                answers = self._heard()
-            except WorkerFailed as failed:
-                return failed, self._said(self._group.answered())
+        try:
+            self._happen()
+            answers = self._heard()
+        except WorkerFailed as failed:
+            return failed, self._said(self._group.answered())
         return None, answers
 
     def _strike(self) -> dict[str, Any]:
@@ -129,9 +155,8 @@ class Trial:
         pid = 0 if self._cell.role == INITIATOR else self._pids[TARGET]
         return {"mark": _MARK, "signal": number, "pid": pid}
 
-    def _happen(self, mended: ExitStack) -> None:
+    def _happen(self) -> None:
         """Do the supervisor's part of the fault, when it is due."""
-        del mended
         pid = self._pids[self._cell.role]
         if self._lasting:
             return
@@ -143,15 +168,20 @@ class Trial:
             time.sleep(PAUSE_S)
             os.kill(pid, signal.SIGCONT)
         elif self._cell.fault == "reset" and not reset(pid):
-            self._finished()
             raise Skipped("it has no TCP connection")
-        self._finished()
+        elif self._link:
+            self._link.strike(self._cell.fault)
+        done_mark(self._mark).touch()
+
+    def _mend(self) -> None:
+        """Have all as it was, but for those who are dead or stopped."""
+        if self._link:
+            self._link.mend()
+        if self._cell.fault == _DEVICE:
+            self._one.ask(self._cell.role, "unhoard")
 
     def _due(self, pid: int) -> bool:
         return stopped(pid) if self._cell.fault == "pause" else struck_at(self._mark) is not None
-
-    def _finished(self) -> None:
-        done_mark(self._mark).touch()
 
     def _heard(self) -> dict[str, Any]:
         """Wait for the initiator, then let the target stop; return what both said."""

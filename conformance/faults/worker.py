@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from conformance.faults import spoiling
 from conformance.faults.strike import struck_by
 from conformance.transfer.loading import transport_named
 from conformance.transfer.side import Side
@@ -55,6 +56,27 @@ class Enduring(Side):
             told["words"] = (error.message if ours else str(error))[:_WORDS]  # type: ignore[attr-defined]  # ours have one
             told["ended"] = "error"
         return {"at": time.monotonic(), **told, "slowest_ms": self.slowest_ms()}
+
+    # --- what it does to itself ---
+
+    def spoil(self, what: str, place: str) -> None:
+        """Have the disk of a place fail; see `spoiling`."""
+        spoiling.spoil(what, self._places[place].base)
+
+    def mend(self, what: str, place: str) -> None:
+        """Have it work again."""
+        spoiling.mend(what, self._places[place].base)
+
+    def hoard(self) -> int:
+        """Take all memory of the device; return how many bytes."""
+        from suite.memory.hoard import Hoard
+
+        self._hoard = Hoard(0)
+        return self._hoard.nbytes
+
+    def unhoard(self) -> None:
+        """Give it back."""
+        self._hoard.close()
 
     # --- steps ---
 

@@ -59,11 +59,12 @@ class TransportUnderTest:
         self,
         prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
         own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+        roles: int = _WORKERS,
     ) -> Iterator[Stage]:
         """Return a stage with workers of its own, which a fault may end; see `Apart` for the arguments."""
         named = taken_apart(self.name)
         environment = {**self.transport.traits.environment, **named.environment}
-        crew = Apart(named.transport, environment, _WORKERS, server=_FAULTS, prefixes=prefixes, own=own)
+        crew = Apart(named.transport, environment, roles, server=_FAULTS, prefixes=prefixes, own=own)
         try:
             yield Stage(
                 crew,
