@@ -69,7 +69,8 @@ def conform(
       kvgauge conform reference kvbm-A --out runs/settings && kvgauge report runs/settings
     """  # noqa: D301  \b is click's mark for a paragraph to leave alone
     from conformance import matrix
-    from conformance.record import FILE, read_cases
+    from conformance.faults import table
+    from conformance.record import FILE, read_cases, read_outcomes
     from suite.run import manifest
     from suite.run.folder import RunFolder
 
@@ -91,14 +92,15 @@ def conform(
         status, output = _run(names, folder, Path(scratch), **options)
         if status in {int(Exit.MISSING), _PYTEST_USAGE} or not (folder / FILE).exists():
             raise _refusal(status, output)
-        cases = read_cases(folder / FILE)
+        cases, outcomes = read_cases(folder / FILE), read_outcomes(folder / FILE)
         RunFolder(folder).write_manifest(manifest.end(started, complete=True))
     if not cases:
         raise BadInput("nothing-tested", f"no requirement applies: {' '.join(names)}", "kvgauge conform --list")
     if as_json:
-        click.echo(matrix.as_json(cases))
+        click.echo(matrix.as_json(cases, outcomes))
     else:
         matrix.show(cases, list(dict.fromkeys(names)))
+        table.show(outcomes)
     sys.exit(Exit.VERDICT_FAILED if status else Exit.GOOD)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from conformance.faults.outcome import Outcome
     from conformance.requirement import Answers, Requirement
     from conformance.transfer.case import Case
     from conformance.transfer.scene import Scene
@@ -52,6 +53,9 @@ class MovesBytes(Protocol):
 
     def scene(self, case: Case, *, others: bool = False, file: bool = False) -> Scene:
         """Return a case with fresh endpoints, to be stepped through; with `others` there are three sides."""
+
+    def outcome(self, case: Case) -> Outcome:
+        """Return what came of the fault of a case; it is brought about once."""
 
     def unable(self, requirement: Requirement) -> str:
         """Return why the transport is not asked about a requirement, in words; empty if it is."""

@@ -17,6 +17,7 @@ from suite.transports.base import names as transports
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.faults.outcome import Outcome
     from conformance.record import Case
 
 _STYLES = {
@@ -60,13 +61,14 @@ def show(cases: Sequence[Case], names: Sequence[str]) -> None:
         console.print(Text(line), soft_wrap=True)
 
 
-def as_json(cases: Sequence[Case]) -> str:
-    """Return the cases, and the verdict of each pair."""
+def as_json(cases: Sequence[Case], outcomes: Sequence[Outcome] = ()) -> str:
+    """Return the cases, the verdict of each pair, and what came of faults."""
     pairs = [
         {"requirement": requirement, "implementation": name, "verdict": verdict.value}
         for (requirement, name), (verdict, _) in by_requirement(list(cases)).items()
     ]
-    return json.dumps({"verdicts": pairs, "cases": [case.as_json() for case in cases]}, indent=2)
+    told = {"verdicts": pairs, "cases": [case.as_json() for case in cases]}
+    return json.dumps({**told, **({"faults": [one.as_json() for one in outcomes]} if outcomes else {})}, indent=2)
 
 
 def catalogue() -> str:

@@ -1,4 +1,4 @@
-"""`conformance.jsonl`: a header, a line for each case, a footer. Without the footer it is truncated."""
+"""`conformance.jsonl`: a header, a line for each case and each fault, a footer. Without the footer it is truncated."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from conformance.faults.outcome import of_json
 from conformance.verdict import Verdict, worst
 from suite.errors import BadInput
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from conformance.faults.outcome import Outcome
 
 SCHEMA = 1
 FILE = "conformance.jsonl"
@@ -59,6 +62,10 @@ class Recorder:
         self.cases.append(case)
         self._write({"kind": "case", "schema": SCHEMA, **case.as_json()})
 
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Take what came of a fault."""
+        self._write({"kind": "fault", "schema": SCHEMA, **outcome.as_json()})
+
     def close(self) -> None:
         """Write the footer, once."""
         if self._file is not None:
@@ -74,6 +81,24 @@ class Recorder:
 
 def read_cases(path: Path) -> list[Case]:
     """Return the cases of a complete record; anything else is a `BadInput` that names the line."""
+    return [_case(path, number, line) for number, line in _lines(path) if line.get("kind") != "fault"]
+
+
+def read_outcomes(path: Path) -> list[Outcome]:
+    """Return what came of faults, of a complete record; of those tried twice the last."""
+    found = {}
+    for number, line in _lines(path):
+        if line.get("kind") == "fault":
+            try:
+                one = of_json({name: value for name, value in line.items() if name not in {"kind", "schema"}})
+            except BadInput as error:
+                raise BadInput(error.code, f"{path}:{number}: {error.message}") from None
+            found[one.key] = one
+    return list(found.values())
+
+
+def _lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """Return the numbered lines between header and footer."""
     try:
         with path.open("rb") as file:
             lines = [
@@ -84,7 +109,7 @@ def read_cases(path: Path) -> list[Case]:
         raise BadInput("no-record", f"{path}: {error.strerror}") from error
     if len(lines) < 2 or lines[0].get("kind") != "header" or lines[-1].get("kind") != "footer":  # noqa: PLR2004  the two are the frame
         raise BadInput("truncated", f"{path} has no footer: the run did not end")
-    return [_case(path, number, line) for number, line in enumerate(lines[1:-1], 2)]
+    return list(enumerate(lines[1:-1], 2))
 
 
 def by_requirement(cases: list[Case]) -> dict[tuple[str, str], tuple[Verdict, list[Case]]]:

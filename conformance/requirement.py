@@ -33,6 +33,7 @@ NEEDS = (
     "cancel",
     "deregister",
     "threads",
+    "processes",
 )  # what `conformance.transfer.abilities` finds
 
 _ID = re.compile(r"(ENV|CFG|XFER)-\d{3}")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from conformance.expectations import Expectations, read_expectations
+from conformance.faults.outcome import Outcome
 from conformance.gpus import emulate
 from conformance.implementations.loading import load
 from conformance.record import Case, Recorder
@@ -155,6 +156,8 @@ class Session:
         note = self.load(name).note
         case = Case(found.id, name, item.name, verdict.value, expected, what, example, line, note)
         report.kvgauge = case.as_json()  # type: ignore[attr-defined]  # plain values travel with the report
+        if tried := getattr(self.load(name), "tried", None):
+            report.kvgauge_faults = [one.as_json() for one in tried.news()]  # type: ignore[attr-defined]  # as above
         properties = [("requirement", found.id), ("verdict", verdict.value)]
         item.user_properties += properties  # JUnit takes them from the report of the teardown
 
@@ -189,6 +192,8 @@ class Session:
         """Record a verdict: in the controller only, which sees the reports of all workers."""
         if case := getattr(report, "kvgauge", None):
             self._recorder.add(Case(**case))
+            for told in getattr(report, "kvgauge_faults", []):
+                self._recorder.add_outcome(Outcome(**told))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

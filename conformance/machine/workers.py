@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from conformance.transfer.crew import Died, Folder, begin, last_line, plain, worker_of
+from conformance.transfer.crew import Died, Folder, begin, last_line, put, worker_of
 from conformance.transfer.side import Side
 from conformance.transfer.turns import acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed
@@ -53,8 +53,7 @@ class Processes:
         try:
             self._start([role for role in questions if role not in self._groups])
             for role, (verb, arguments) in questions.items():
-                asked: dict[str, Any] = {"verb": verb, "arguments": plain(arguments), "patience_s": patience_s}
-                self._groups[role].send({role: ("do", asked)}, limit_s)
+                self._groups[role].send(put({role: (verb, arguments)}, patience_s), limit_s)
             for role in questions:
                 while (answer := self._groups[role].collect("a step", limit_s)) is None:
                     pass

@@ -21,6 +21,7 @@ _WHY = MappingProxyType(
         "cancel": "it says that it cannot cancel",
         "deregister": "its endpoints cannot deregister one region",
         "threads": "it does not say that threads may share an endpoint",
+        "processes": "its peers are all in one process, which a fault would end",
     }
 )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from conformance.faults.cells import checked
 from suite.errors import BadInput
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Case:
     `nbytes` are the sizes of the two regions, `starts` where they begin within a page.
     `many` rows are shown as a number. `edit` is done to the peer's metadata, or to the file:
     ("flip", byte, bits), ("cut", what is left, 0), ("be", number, 0). `seed` is of the bytes moved.
+    `fault` is what happens meanwhile: (fault, role, phase) of `conformance.faults.cells`.
     """
 
     rows: NDArray[np.int64]
@@ -41,6 +43,7 @@ class Case:
     seed: int = 1
     many: int = 0
     edit: tuple[str, int, int] | None = None
+    fault: tuple[str, str, str] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the fields that are not as they are by default; `of_json` takes them back."""
@@ -53,6 +56,8 @@ class Case:
             told["tag"] = _shown(self.tag)
         if self.edit is not None:
             told["edit"] = [*self.edit]
+        if self.fault is not None:
+            told["fault"] = [*self.fault]
         return told
 
     @property
@@ -126,6 +131,8 @@ def of_json(told: object) -> Case:
             more["tag"] = _bytes(told["tag"])
         if "edit" in told:
             more["edit"] = _edit(told["edit"])
+        if "fault" in told:
+            more["fault"] = checked(told["fault"])
         _check(told, more)
         if "many" in told:
             return many(max(1, _number(told["many"], MAX_ROWS)), **more)
@@ -135,7 +142,7 @@ def of_json(told: object) -> Case:
 
 
 def _check(told: Mapping[str, Any], more: Mapping[str, Any]) -> None:
-    strange = set(told) - {"rows", "nbytes", "many", "way", "posts", "starts", "seed", "tag", "edit"}
+    strange = set(told) - {"rows", "nbytes", "many", "way", "posts", "starts", "seed", "tag", "edit", "fault"}
     lacking = [] if "many" in told else sorted({"rows", "nbytes"} - set(told))
     if lacking:
         raise ValueError(f"{lacking[0]} is missing")

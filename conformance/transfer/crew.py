@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -106,8 +107,19 @@ class Together:
 class Apart:
     """Sides in worker processes of their own, kept from case to case until something goes wrong."""
 
-    def __init__(self, transport: str, environment: Mapping[str, str], roles: int) -> None:
+    def __init__(
+        self,
+        transport: str,
+        environment: Mapping[str, str],
+        roles: int,
+        *,
+        server: str = _SERVER,
+        prefixes: Mapping[str, Sequence[str]] = MappingProxyType({}),
+        own: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> None:
+        """`server` is what the workers run; `prefixes` and `own` are commands and variables of single roles."""
         self._transport, self._environment = transport, environment
+        self._server, self._prefixes, self._own = server, prefixes, own
         self._roles = ROLES[:roles]
         self._folder = Folder()
         self._group: Group | None = None
@@ -116,12 +128,8 @@ class Apart:
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
         """Ask all at once; a worker that does not answer at all is ended some time after `patience_s`."""
         group = self._group or self._started()
-        asked: dict[str, Any] = {
-            role: ("do", {"verb": verb, "arguments": plain(arguments), "patience_s": patience_s})
-            for role, (verb, arguments) in questions.items()
-        }
         try:
-            return group.ask("case", asked, patience_s + _MORE_S)
+            return group.ask("case", put(questions, patience_s), patience_s + _MORE_S)
         except WorkerFailed as failed:
             self.renew()
             raise Died(f"the {failed.role} {failed.reason}{last_line(failed.detail)}") from None
@@ -131,6 +139,14 @@ class Apart:
         if self._group is not None:
             self._group.kill()
             self._group = None
+
+    def group(self) -> Group:
+        """Return the workers, for those who ask some while others are dead or stopped."""
+        return self._group or self._started()
+
+    def folder(self) -> Path:
+        """Return where the workers' files are."""
+        return self._folder.path()
 
     def pids(self) -> dict[str, int]:
         """Return role -> process id, for those who kill and stop."""
@@ -145,17 +161,26 @@ class Apart:
 
     def _started(self) -> Group:
         folder = self._folder.path()
-        group = Group([worker_of(role, self._environment, folder) for role in self._roles])
+        group = Group(
+            [
+                worker_of(
+                    role, {**self._environment, **self._own.get(role, {})}, folder, self._server, self._prefixes.get(role, ())
+                )
+                for role in self._roles
+            ]
+        )
         begin(group, self._roles, self._transport, folder)
         self._group = group
         self.started += 1
         return group
 
 
-def worker_of(role: str, environment: Mapping[str, str], folder: Path) -> WorkerSpec:
-    """Return how to start the worker of one role, with its logs in `folder`."""
+def worker_of(
+    role: str, environment: Mapping[str, str], folder: Path, server: str = _SERVER, prefix: Sequence[str] = ()
+) -> WorkerSpec:
+    """Return how to start the worker of one role, with its logs in `folder`; `prefix` is a command that starts it."""
     mine = {**os.environ, **environment, "UCX_LOG_FILE": str(folder / f"{role}.ucx.log")}
-    return WorkerSpec(role, _SERVER, mine, sorted(os.sched_getaffinity(0)), folder / f"{role}.log")
+    return WorkerSpec(role, server, mine, sorted(os.sched_getaffinity(0)), folder / f"{role}.log", prefix)
 
 
 def begin(group: Group, roles: Sequence[str], transport: str, folder: Path) -> None:
@@ -166,6 +191,14 @@ def begin(group: Group, roles: Sequence[str], transport: str, folder: Path) -> N
     except WorkerFailed as failed:
         group.kill()
         raise Died(f"the {failed.role} did not begin: {failed.reason}{last_line(failed.detail)}") from None
+
+
+def put(questions: Questions, patience_s: float) -> dict[str, Any]:
+    """Return questions as `Group` puts them to workers."""
+    return {
+        role: ("do", {"verb": verb, "arguments": plain(arguments), "patience_s": patience_s})
+        for role, (verb, arguments) in questions.items()
+    }
 
 
 def plain(value: Any) -> Any:

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from perf.calibration import namespaces
 from perf.calibration.asked import Found, known
-from perf.calibration.namespaces import ADDRESSES, DEVICE, PAYLOAD
 from perf.calibration.runner import group, measured, messages
 from perf.calibration.server import TCP
 from perf.repetition import WARM_UP_WINDOWS
@@ -24,15 +22,17 @@ from perf.resources import library_environment
 from perf.setups import required_environment
 from suite.errors import Missing
 from suite.transports import base
+from suite.world import namespaces
+from suite.world.namespaces import ADDRESSES, DEVICE, PAYLOAD
 from suite.world.supervisor import WorkerFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from perf.calibration.asked import Asked
-    from perf.calibration.namespaces import Link
     from perf.calibration.runner import Windows
     from suite.run.calibration import Known
+    from suite.world.namespaces import Link
 
 TOLERATED = 0.02
 RATES = {"100 Mbit/s": 100_000_000, "1 Gbit/s": 1_000_000_000, "4 Gbit/s": 4_000_000_000}

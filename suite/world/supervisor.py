@@ -142,6 +142,7 @@ class Group:
     def __init__(self, specs: Sequence[WorkerSpec]) -> None:
         self._workers: dict[str, _Worker] = {}
         self._asked = _Asked((), 0.0, 0.0, {})
+        self._ignored: set[str] = set()
         try:
             for spec in specs:
                 self._workers[spec.role] = _Worker(spec)
@@ -162,6 +163,17 @@ class Group:
     def pids(self) -> dict[str, int]:
         """Return role -> process id."""
         return {role: worker.process.pid for role, worker in self._workers.items()}
+
+    def ignore(self, role: str) -> None:
+        """Wait for a worker no more: its death, or that it does not answer, is no news from now on.
+
+        For those who end or stop a worker on purpose. It is still killed with the others.
+        """
+        self._ignored.add(role)
+
+    def heed(self, role: str) -> None:
+        """Take back `ignore`; what the worker has been asked, it answers now."""
+        self._ignored.discard(role)
 
     def ask(
         self, phase: str, questions: Mapping[str, tuple[str, Mapping[str, Json]]], deadline_s: float
@@ -192,14 +204,17 @@ class Group:
         asked = self._asked
         until = time.monotonic() + wait_s
         with selectors.DefaultSelector() as selector:
-            for worker in self._workers.values():  # also those not asked: their death is news too
-                selector.register(worker.channel, selectors.EVENT_READ, worker)
-            while len(asked.answers) < len(asked.roles):
+            for role, worker in self._workers.items():  # also those not asked: their death is news too
+                if role not in self._ignored:
+                    selector.register(worker.channel, selectors.EVENT_READ, worker)
+            while set(asked.roles) - set(asked.answers) - self._ignored:
                 now = time.monotonic()
                 ready = selector.select(max(0.0, min(until, asked.deadline) - now))
                 if not ready and now >= asked.deadline:
                     raise self._late(
-                        [role for role in asked.roles if role not in asked.answers], phase, asked.patience_s
+                        [role for role in asked.roles if role not in {*asked.answers, *self._ignored}],
+                        phase,
+                        asked.patience_s,
                     )
                 if not ready and now >= until:
                     return None
@@ -211,6 +226,10 @@ class Group:
                         raise WorkerFailed(role, phase, "answered without being asked")
                     asked.answers[role] = answer.get("ok")
         return asked.answers
+
+    def answered(self) -> dict[str, Any]:
+        """Return what those have answered who have, of the question in flight."""
+        return dict(self._asked.answers)
 
     def _hear(self, worker: _Worker, phase: str) -> tuple[str, dict[str, Json] | None]:
         role = worker.spec.role
@@ -236,7 +255,7 @@ class Group:
     def _complaint(self, worker: _Worker, phase: str, error: Json) -> WorkerFailed:
         """Blame a dead peer rather than the worker that noticed."""
         deadline = time.monotonic() + _GRACE_S
-        others = [other for other in self._workers.values() if other is not worker]
+        others = [other for role, other in self._workers.items() if other is not worker and role not in self._ignored]
         while others and time.monotonic() < deadline:
             for other in others:
                 if other.process.poll() is not None:
@@ -249,7 +268,7 @@ class Group:
     def _late(self, roles: Sequence[str], phase: str, deadline_s: float) -> WorkerFailed:
         """Blame a stopped worker first: the others only wait for it."""
         for role, worker in self._workers.items():
-            if worker.stopped():
+            if role not in self._ignored and worker.stopped():
                 return WorkerFailed(role, phase, "stopped", f"the process was stopped; waited {deadline_s:g} s")
         return WorkerFailed(roles[0], phase, "no answer", f"waited {deadline_s:g} s for {' and '.join(roles)}")
 

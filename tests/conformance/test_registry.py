@@ -13,6 +13,7 @@ from conformance.properties import (
     test_nixl_backends,
     test_transfer_bytes,
     test_transfer_disks,
+    test_transfer_faults,
     test_transfer_files,
     test_transfer_leaks,
     test_transfer_life,
@@ -34,6 +35,7 @@ TRANSFERS = (
     test_transfer_bytes, test_transfer_notifications, test_transfer_memory, test_transfer_metadata, test_transfer_life,
     test_transfer_leaks, test_transfer_files,
     test_transfer_peers, test_transfer_threads, test_transfer_disks, test_transfer_sequences,
+    test_transfer_faults,
 )  # fmt: skip
 PROFILES = {
     "source-page", "trtllm-0.19", "trtllm-cpp-0.19", "trtllm-0.20", "trtllm-1.0rc", "trtllm-1.0", "trtllm-cpp-1.0",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 sys.path.append(str(HERE))
 import sequence_mutants  # noqa: E402  a plain module, as a user's would be
+from fault_mutants import BREAKS as FAULTY  # noqa: E402  as above
 from transfer_mutants import BREAKS  # noqa: E402  as above
 
 REFERENCE = "reference:memory"
@@ -54,7 +55,7 @@ def test_some_faults_are_found() -> None:
 
 def test_every_sentence_about_transfers_is_broken_by_a_fault() -> None:
     sentences = {one.id for one in registry().values() if one.answers == "transfer" and one.level != "UNSPECIFIED"}
-    assert sentences == set().union(*BREAKS.values(), *sequence_mutants.BREAKS.values())
+    assert sentences == set().union(*BREAKS.values(), *sequence_mutants.BREAKS.values(), *FAULTY.values())
 
 
 SLOW = {"XFER-012", "XFER-406", "XFER-501", "XFER-502"}  # 100,000 rows, 20,000 rows, 1,000 transfers
@@ -87,8 +88,11 @@ def test_the_reference_passes_through_pytest(tmp_path: Path) -> None:
     command += ["-p", "no:benchmark", "--kv-implementation", REFERENCE, "--hypothesis-seed=0", "--kv-out", "out"]
     subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600, check=False)
     found = by_requirement(read_cases(tmp_path / "out" / FILE))
-    assert {verdict.value for verdict, _ in found.values()} == {"pass", "info"}
-    assert {identity for identity, _ in found} == {one.id for one in registry().values() if one.answers == "transfer"}
+    sentences = {one.id: one for one in registry().values() if one.answers == "transfer"}
+    assert {identity for identity, _ in found} == set(sentences)
+    apart = {one.id for one in sentences.values() if "processes" in one.needs}  # it lives in one process
+    assert {identity for (identity, _), (verdict, _) in found.items() if verdict.value == "skip"} == apart
+    assert {verdict.value for verdict, _ in found.values()} == {"pass", "info", "skip"}
 
 
 @pytest.mark.deep

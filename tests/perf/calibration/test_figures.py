@@ -7,9 +7,9 @@ import pytest
 from perf.calibration import links, volume
 from perf.calibration.asked import known
 from perf.calibration.between_runs import largest
-from perf.calibration.namespaces import PAYLOAD
 from perf.calibration.runner import Windows
 from suite.errors import Missing
+from suite.world.namespaces import PAYLOAD
 
 
 def windows(nbytes: int, *delivered_ns: int) -> Windows:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from perf.calibration import links, namespaces
-from perf.calibration.namespaces import DEVICE
+from perf.calibration import links
 from perf.calibration.throttle import throttled
 from suite.errors import Missing
+from suite.world import namespaces
+from suite.world.namespaces import DEVICE
 
 LACKING = namespaces.missing()
 pytestmark = [
