@@ -284,13 +284,13 @@ def test_it_holds(check: Callable[[st.DataObject], None]) -> None:
 @pytest.mark.deep
 @pytest.mark.parametrize("check", PROPERTIES, ids=lambda check: check.__name__)
 def test_it_holds_for_long(check: Callable[[st.DataObject], None]) -> None:
-    tried(check, 500)
+    tried(check, 100)
 
 
 def _found_out() -> bool:
     for check in PROPERTIES:
         try:
-            tried(check, 12, shrink=False)
+            tried(check, 10, shrink=False)
         except BaseException:  # noqa: BLE001  pytest.fail and whatever a faulty variant raises
             return True
     return False
