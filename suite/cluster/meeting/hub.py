@@ -80,7 +80,7 @@ class Hub:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._over = self._roll.closed = True
+        self._over, self._roll.closed = True, "rank 0 has left"
         self._server.close()
         self._watch.cancel()
         with suppress(asyncio.CancelledError):
@@ -136,7 +136,7 @@ class Hub:
         if self.failure or self._over:
             return
         self.failure = failure
-        self._roll.closed = True
+        self._roll.closed = failure.sentence()
         told = Failed(rank=failure.rank, phase=failure.phase, reason=reason(failure.reason))
         for frames in self._frames.values():
             frames.write(told)

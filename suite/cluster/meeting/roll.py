@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from suite.cluster.meeting.failure import Failure, ranks
-from suite.cluster.meeting.messages import Refusal
+from suite.cluster.meeting.messages import Refusal, reason
 
 if TYPE_CHECKING:
     from suite.cluster.meeting.messages import Hello, Phase
@@ -54,7 +54,7 @@ class Roll:
         self._run, self._patience = run, patience
         self._seats: dict[int, Seat] = {}
         self._left = 0
-        self.closed = False  # nobody may join any more
+        self.closed = ""  # why nobody may join any more
 
     def admit(self, hello: Hello, at_s: float) -> Refusal | None:
         """Give a rank its seat, or say why not. Its hello has been proven."""
@@ -72,7 +72,7 @@ class Roll:
             where = f"host {seat.host}, process {seat.pid}"
             return Refusal(code="joined-twice", reason=f"{who} comes second: {where} is that rank")
         if self.closed:
-            return Refusal(code="too-late", reason=f"{who} came when the run was over")
+            return Refusal(code="too-late", reason=reason(f"{who} came when the run was over: {self.closed}"))
         self._seats[hello.rank] = Seat(hello.host, hello.pid, at_s)
         return None
 

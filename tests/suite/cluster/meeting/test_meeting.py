@@ -43,7 +43,7 @@ def test_a_faulty_variant_is_found_out(name: str, monkeypatch: pytest.MonkeyPatc
     patch, check = VARIANTS[name]
     patch(monkeypatch)
     with pytest.raises(FAULTS):
-        asyncio.run(asyncio.wait_for(CHECKS[check](), 1.5))
+        asyncio.run(asyncio.wait_for(CHECKS[check](), 1.2))
 
 
 @pytest.mark.deep
