@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from perf.ab.options import NO_AB, comparing
+from suite.cluster.options import joining, refuse_many, world_of
 from suite.errors import Exit
 
 if TYPE_CHECKING:
@@ -56,8 +57,14 @@ _OPTIONS = (
 
 
 def measuring(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options of a command that measures."""
-    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), command)
+    """Add the options of a command that measures; it measures one machine, and is refused where it is one of many."""
+
+    @functools.wraps(command)
+    def of_one_machine(*arguments: Any, **options: Any) -> None:
+        refuse_many(world_of(options), f"kvgauge {command.__name__}")
+        command(*arguments, **options)
+
+    return functools.reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), joining(of_one_machine))
 
 
 @click.command(short_help="Measure a sweep: a preset or a TOML file.")
