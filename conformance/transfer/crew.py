@@ -164,7 +164,11 @@ class Apart:
         group = Group(
             [
                 worker_of(
-                    role, {**self._environment, **self._own.get(role, {})}, folder, self._server, self._prefixes.get(role, ())
+                    role,
+                    {**self._environment, **self._own.get(role, {})},
+                    folder,
+                    self._server,
+                    self._prefixes.get(role, ()),
                 )
                 for role in self._roles
             ]
