@@ -100,11 +100,11 @@ class Here:
 
     def ask(self, questions: Questions, patience_s: float) -> Answers:
         """Drive all by turns."""
-        del patience_s
         for role in questions:
             if role not in self._sides:
                 self._sides[role] = Side(lambda: self._transport, self._folder.path())
-        return by_turns({role: acting(self._sides[role], *question) for role, question in questions.items()})
+        acts = {role: acting(self._sides[role], *question) for role, question in questions.items()}
+        return by_turns(acts, patience_s)
 
     def kill(self, role: str) -> None:
         """Drop one."""
