@@ -106,7 +106,7 @@ class Model:
             "kill": side.memory is not None,
             "register": side.open and not side.registered and self.traits.deregisters,
             "deregister": side.ready and self.traits.deregisters,
-            "connect": side.ready and self.sides[INITIATOR].ready,
+            "connect": first != INITIATOR and side.ready and self.sides[INITIATOR].ready,
             "fill": side.memory is not None,
         }
         return here[verb]

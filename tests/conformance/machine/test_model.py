@@ -139,6 +139,7 @@ def test_steps_that_make_no_sense_are_known() -> None:
     assert one.allows(Step("again", (1,)))
     assert not one.allows(Step("wait", (1,)))
     assert not one.allows(Step("post", (1, "target", "out", ROW)))
+    assert not one.allows(Step("connect", ("initiator",)))
     one.closed("initiator")
     assert not one.allows(Step("again", (1,)))
     assert not one.allows(Step("connect", ("target",)))
