@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from conformance.record import FILE, read_cases
+from conformance.record import FILE, read_cases, read_outcomes
 from perf.ab.against import compared as compared_ab
 from perf.ab.restored import is_ab
 from perf.analysis import summarise
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from conformance.faults.outcome import Outcome
     from conformance.record import Case
     from perf.ab.against import Against
     from perf.limits import Limit
@@ -42,6 +43,7 @@ class Run:
     manifest: Mapping[str, object]
     summaries: tuple[PointSummary, ...] = ()
     cases: tuple[Case, ...] | None = None
+    outcomes: tuple[Outcome, ...] = ()  # of faults
     notes: tuple[str, ...] = ()  # what a reader must know of the files
     measured: bool = True
     limits: tuple[Limit, ...] = ()  # its ceilings
@@ -71,6 +73,7 @@ def load_run(path: Path, name: str = "") -> Run:
         manifest=manifest,
         summaries=tuple(summarise(found.points, found.ceilings)),
         cases=cases,
+        outcomes=() if cases is None else tuple(read_outcomes(path / FILE)),
         # a page says the same wherever the run lies, and tells nobody where that is
         notes=tuple(note.replace(f"{path}{os.sep}", "") for note in (*found.notes, *notes)),
         measured=measured,

@@ -51,7 +51,7 @@ def read_report(path: Path, outside: Sequence[Path] = ()) -> ReportData:
         _sentences(run),
         run.notes,
         run=run.name,
-        conformance=None if run.cases is None else matrix(run.cases),
+        conformance=None if run.cases is None else matrix(run.cases, run.outcomes),
         limits=run.limits,
         testimonies=run.testimonies,
         launches=run.launches,

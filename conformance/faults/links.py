@@ -61,11 +61,14 @@ class Hosts:
         one.stage_bytes()
 
     def strike(self, fault: str) -> None:
-        """Bring the fault about; a gap is over when this returns."""
+        """Bring the fault about."""
         if fault == "slow":
             self._link.shape(_SLOW, _BURST)
-            return
-        self._set("down")
+        else:
+            self._set("down")
+
+    def after(self, fault: str) -> None:
+        """Wait until a gap is over, and end it."""
         if fault == "gap":
             time.sleep(GAP_S)
             self._set("up")

@@ -32,6 +32,7 @@ class Outcome:
     after_ms: int = -1  # -1: not known
     code: str = ""  # of the error
     named: str = ""  # its words
+    notified: str = ""  # whether the target was: "yes", "no", "" where nobody can say
     wrong: str = ""
     serves: str = ""
     slowest_ms: int = 0  # the longest call of the survivor meanwhile

@@ -46,6 +46,11 @@ def done_mark(mark: Path) -> Path:
     return mark.with_suffix(".done")
 
 
+def soon_mark(mark: Path) -> Path:
+    """Return the file that says that the transfer was over before the strike."""
+    return mark.with_suffix(".soon")
+
+
 def struck_at(mark: Path) -> float | None:
     """Return when a strike was, of the machine's monotonic clock; None if it was not yet."""
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from conformance.faults import spoiling
-from conformance.faults.strike import struck_by
+from conformance.faults.strike import soon_mark, struck_by
 from conformance.transfer.loading import transport_named
 from conformance.transfer.side import Side
 from conformance.transfer.turns import Late, acting, to_the_end
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _WORDS = 500
 _AFTER_S = 1.0  # for a notification, when the initiator has nothing more to do
 _NEVER = "never"  # a file that nobody makes
-TOO_SOON = "over-before-the-fault"
 
 
 class TooSoon(KvgaugeError):
@@ -56,6 +55,12 @@ class Enduring(Side):
             told["words"] = (error.message if ours else str(error))[:_WORDS]  # type: ignore[attr-defined]  # ours have one
             told["ended"] = "error"
         return {"at": time.monotonic(), **told, "slowest_ms": self.slowest_ms()}
+
+    def time_post(self, name: str) -> tuple[str, float]:
+        """Post; return the state, and how many seconds that took."""
+        started = time.monotonic()
+        state = self.post([name])[0]
+        return state, time.monotonic() - started
 
     # --- what it does to itself ---
 
@@ -93,16 +98,17 @@ class Enduring(Side):
     def step_post(self, name: str = "t", strike: Mapping[str, Any] | None = None, after_s: float = 0.0) -> Waiting:
         """Post; with `strike` a fault comes while the transfer is under way.
 
-        That is when post has returned, or `after_s` after it was called if it has not.
+        That is when post has returned, or with `after_s` so long after it was called.
         """
         timer = threading.Timer(after_s, struck_by, (self._folder, strike))
-        if strike:
+        if strike and after_s:
             timer.start()
         state = self.post([name])[0]
         if strike:
             timer.cancel()
             if state == State.DONE.name and not (self._folder / str(strike["mark"])).exists():
-                raise TooSoon(TOO_SOON, "it was done when post returned")
+                soon_mark(self._folder / str(strike["mark"])).touch()
+                raise TooSoon("too-soon", "it was done when post returned")
             struck_by(self._folder, strike)
         yield False
 

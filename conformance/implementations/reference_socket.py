@@ -43,7 +43,7 @@ SILENCE_S = 3.0  # without a byte, before a peer counts as lost
 _FAR = 1 << 62  # no address
 _TRAITS = Traits(
     ops=frozenset({Op.WRITE, Op.READ}),
-    memory=frozenset({("host", "host")}),
+    memory=frozenset({("host", "host"), ("cuda", "cuda")}),
     progress=MappingProxyType({"initiator": "caller", "target": "caller"}),
 )
 
@@ -84,8 +84,8 @@ class SocketEndpoint:
         self.listener.settimeout(0)
 
     def register(self, region: Region) -> None:
-        """Take host memory."""
-        if region.kind != "host":
+        """Take memory."""
+        if region.kind == "file":
             raise Unsupported("unsupported", f"{NAME} does not move {region.kind} memory")
         self.regions.append(region)
 

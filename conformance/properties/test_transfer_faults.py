@@ -108,6 +108,8 @@ def _costs_nothing(found: Outcome, case: Case) -> None:
     if found.ended != "done":
         told = _NO_END.get(found.ended, f"ends in {found.code}: {found.named}")
         broken(case, f"{_after(found)}: the survivor {told}")
+    if found.notified == "no":
+        broken(case, f"{_after(found)}: the transfer is done, and the target was never notified")
 
 
 @requirement("XFER-706")

@@ -136,12 +136,28 @@ class Row(_Closed):
     cells: list[Cell | None]
 
 
+class FaultLine(_Closed):
+    """One fault in words, a cell for each head; `bad`: a byte was wrong, or the survivor is of no use any more."""
+
+    cells: list[str]
+    bad: bool
+
+
+class Faults(_Closed):
+    """What one transport made of faults."""
+
+    implementation: str
+    heads: list[str]
+    lines: list[FaultLine]
+
+
 class Conformance(_Closed):
     """The matrix: requirements down, implementations across."""
 
     implementations: list[str]
     rows: list[Row]
     sentences: list[str]
+    faults: list[Faults] = Field(description="of transports; empty where none were tried")
 
 
 class Ends(_Closed):

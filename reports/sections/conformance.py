@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from conformance.faults.table import HEADS, Line, lines
 from conformance.record import by_requirement
 from conformance.requirement import registry
 from conformance.verdict import GLYPHS, Verdict
@@ -13,6 +14,7 @@ from conformance.verdict import GLYPHS, Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from conformance.faults.outcome import Outcome
     from conformance.record import Case
 
 
@@ -40,15 +42,25 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Faults:
+    """What one transport made of faults, a line each."""
+
+    implementation: str
+    heads: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True)
 class Matrix:
     """All of it, with one sentence for each implementation; those with fewest problems come first."""
 
     implementations: tuple[str, ...]
     rows: tuple[Row, ...]
     sentences: tuple[str, ...]
+    faults: tuple[Faults, ...] = ()  # of transports, where any were tried
 
 
-def matrix(cases: Sequence[Case]) -> Matrix:
+def matrix(cases: Sequence[Case], outcomes: Sequence[Outcome] = ()) -> Matrix:
     """Return the matrix of a record's cases; requirements that this kvgauge does not know keep their id."""
     found = by_requirement(list(cases))
     cells = {key: _cell(verdict, group) for key, (verdict, group) in found.items()}
@@ -56,7 +68,8 @@ def matrix(cases: Sequence[Case]) -> Matrix:
     rows = tuple(_row(identity, names, cells) for identity in sorted({identity for identity, _ in cells}))
     notes = {case.implementation: case.note for case in cases}
     told = [_sentence(rows, column, name) + _in_brackets(notes[name]) for column, name in enumerate(names)]
-    return Matrix(tuple(names), rows, tuple(told))
+    faults = tuple(Faults(name, HEADS, tuple(found)) for name, found in lines(outcomes).items())
+    return Matrix(tuple(names), rows, tuple(told), faults)
 
 
 def _cell(verdict: Verdict, group: Sequence[Case]) -> Cell:

@@ -15,14 +15,15 @@ import numpy as np
 
 from conformance.implementations.reference_socket import SILENCE_S, SocketEndpoint, SocketTransfer, SocketTransport
 from conformance.implementations.reference_transport import ReferenceEndpoint, ReferenceTransfer, ReferenceTransport
-from suite.errors import PeerLost, TransferFailed
+from suite.errors import Missing, PeerLost, TransferFailed
+from suite.memory.cuda import CudaRegion
 from suite.transports.base import Op, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 BREAKS: dict[str, frozenset[str]] = {}
-_SHORT_S = 0.3  # of silence: far less than a pause
+_SHORT_S = 0.7  # of silence: less than a pause, more than a full machine takes
 
 
 def breaks(*ids: str) -> Callable[[Any], Any]:
@@ -199,6 +200,21 @@ class WaitsForThoseWhoAreGone(SocketTransfer):
     def lost(self) -> str:
         found = super().lost()
         return "" if "reset" in found else found
+
+
+# --- devices ---
+
+
+@breaks("705", "711")
+class DiesWithoutDeviceMemory(SocketTransfer):
+    """It stages in memory of the device, and takes for granted that there is some."""
+
+    def post(self) -> State:
+        try:
+            CudaRegion(1 << 20, 0).close()
+        except Missing:
+            os._exit(3)
+        return super().post()
 
 
 # --- disks ---
