@@ -89,6 +89,8 @@ class Hub:
             frames.close()
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=_LINGER_S)
+        for frames in self._frames.values():
+            frames.cut()  # whoever does not read has had its time
         for task in self._handlers:
             task.cancel()
         await asyncio.gather(*self._handlers, return_exceptions=True)

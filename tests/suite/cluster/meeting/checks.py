@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import json
 import os
 import struct
 from contextlib import suppress
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 
 from suite.cluster.meeting.greeting import Me
-from suite.cluster.meeting.messages import FROM_HUB, Challenge, Hello, Phase, Piece, Put, Welcome, decode, encode
+from suite.cluster.meeting.messages import Challenge, Hello, Phase, Piece, Put, Welcome, encode
 from suite.cluster.meeting.roll import Patience, Roll, Run
 from suite.cluster.world import Address
 from suite.errors import BadInput, PeerLost
@@ -31,6 +30,7 @@ from tests.suite.cluster.meeting.together import (
     stop,
     two,
 )
+from tests.suite.cluster.meeting.traffic import traffic_grows_with_the_ranks
 
 
 def framed(data: bytes) -> bytes:
@@ -389,48 +389,6 @@ async def a_rank_that_does_not_read_is_named() -> None:
         assert "does not read" in place.failure.reason
 
 
-async def traffic_of(size: int, launches: int = 3) -> tuple[int, int]:
-    """Return messages and bytes at rank 0, both ways, of a run's course without beats."""
-    calm = Patience(join_s=60.0, greet_s=30.0, beat_s=600.0, silence_s=900.0)
-    record = json.dumps({"point": "x" * 4000})
-
-    async def one(rank: int, place: Any) -> None:
-        async with member(place, rank, size, patience=calm) as me:
-            await me.exchange("place", {"host": f"node{rank:06}", "gpus": ["GPU-" + "0" * 32] * 8}, 60)
-            for launch in range(launches):
-                me.phase(f"launch {launch}", 600, quiet=True)
-                await me.exchange(f"launch {launch}", None, 60)
-                await me.keep(record, 60)
-            me.leave()
-
-    async def lead(place: Any) -> None:
-        await place.everyone()
-        await place.gather("place", 60)
-        place.scatter("place", [{"pairs": [rank, size - rank - 1]} for rank in range(size)])
-        for launch in range(launches):
-            await place.barrier(f"launch {launch}", 60)
-        await place.all_left(60)
-
-    kept = Kept()
-    async with hub(size, keep=kept, patience=calm) as place:
-        await asyncio.gather(lead(place), *(one(rank, place) for rank in range(size)))
-        assert len(kept.lines) == size * launches
-        sent = place.traffic
-        return sent.messages_in + sent.messages_out, sent.bytes_in + sent.bytes_out
-
-
-async def traffic_grows_with_the_ranks() -> None:
-    few, many = await traffic_of(2, 1), await traffic_of(12, 1)
-    assert many[0] == 6 * few[0]
-    assert many[1] == pytest.approx(6 * few[1], rel=0.02)
-
-
-async def a_refused_message_repeats_nothing() -> None:
-    with pytest.raises(PeerLost.__mro__[1]) as caught:
-        decode(b'{"kind":"\x1b[31mevil"}', FROM_HUB)
-    assert "evil" not in str(caught.value)
-
-
 CHECKS = {
     check.__name__: check
     for check in (
@@ -441,6 +399,6 @@ CHECKS = {
         a_rank_that_is_cut_off, a_rank_that_is_silent, a_rank_that_is_late_in_its_phase, who_does_not_come_is_named,
         who_waits_is_not_late, a_quiet_phase_is_quiet, rank_0_that_leaves_is_named,
         rank_0_is_excused_for_nothing_but_its_own_sleep, what_a_dead_rank_finished_is_kept, a_full_disk_ends_the_run,
-        a_rank_that_does_not_read_is_named, traffic_grows_with_the_ranks, a_refused_message_repeats_nothing,
+        a_rank_that_does_not_read_is_named, traffic_grows_with_the_ranks,
     )
 }  # fmt: skip

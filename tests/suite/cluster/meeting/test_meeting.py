@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from suite.errors import KvgaugeError
-from tests.suite.cluster.meeting.checks import CHECKS, traffic_of
+from tests.suite.cluster.meeting.checks import CHECKS
 from tests.suite.cluster.meeting.together import in_time
+from tests.suite.cluster.meeting.traffic import traffic_of
 from tests.suite.cluster.meeting.variants import VARIANTS
 
 QUICK = (

@@ -84,3 +84,9 @@ def test_any_reason_can_be_told() -> None:
 
 def _failed(text: str) -> Closed:
     return Failed(rank=None, phase="join", reason=reason(text))
+
+
+def test_a_refusal_repeats_nothing() -> None:
+    with pytest.raises(TransferFailed) as caught:
+        decode(b'{"kind":"\x1b[31mevil"}', FROM_HUB)
+    assert "evil" not in str(caught.value)
