@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from conformance.transfer.side import Side
-from conformance.transfer.turns import acting, by_turns
+from conformance.transfer.turns import PATIENCE_S, acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed, WorkerSpec
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ ROLES = ("initiator", "target", "other")
 _IN_MEMORY = "/dev/shm"  # noqa: S108  a new folder in it, of this user alone
 _SERVER = "conformance.transfer.worker:serve"
 _START_S, _MORE_S = 60.0, 20.0
-_TOGETHER_S = 60.0  # at least: turns are the measure in one process, seconds only end what sleeps in them
 _KEEP_PATH = 64  # entries of sys.path that a worker is told
 
 
@@ -87,7 +86,7 @@ class Together:
     def ask(self, questions: Questions, patience_s: float) -> dict[str, dict[str, Any]]:
         """Drive all by turns."""
         acts = {role: acting(self._side(role), *question) for role, question in questions.items()}
-        return by_turns(acts, max(patience_s, _TOGETHER_S))
+        return by_turns(acts, max(patience_s, PATIENCE_S))
 
     def renew(self) -> None:
         """Forget all sides."""

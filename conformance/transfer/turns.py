@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Acting = Generator[bool, None, dict[str, Any]]
 
 MAX_TURNS = 2_000  # of sides in one process: an in-memory transport needs a few for each transfer
+PATIENCE_S = 60.0  # of sides in one process
 _REST_S = 0.0005
 _MAX_WORDS = 2_000
 
@@ -59,7 +60,7 @@ def to_the_end(one: Acting, patience_s: float) -> dict[str, Any]:
         return answer
 
 
-def by_turns(questions: Mapping[str, Acting], patience_s: float) -> dict[str, dict[str, Any]]:
+def by_turns(questions: Mapping[str, Acting], patience_s: float = PATIENCE_S) -> dict[str, dict[str, Any]]:
     """Drive several questions in turn until all are answered.
 
     Time is up after `MAX_TURNS`, whatever the machine's load; `patience_s` bounds what sleeps in its turns.
