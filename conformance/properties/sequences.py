@@ -48,12 +48,14 @@ def _rows() -> st.SearchStrategy[tuple[tuple[int, int, int], ...]]:
     return st.lists(one, min_size=1, max_size=3, unique_by=lambda found: found[1] // _SLOT).map(tuple)
 
 
-def searched(name: str, sentences: Collection[str] = SENTENCES, seconds: float = _SECONDS) -> Search:
+def searched(
+    name: str, sentences: Collection[str] = SENTENCES, seconds: float = _SECONDS, smaller_s: float = _SMALLER_S
+) -> Search:
     """Return what a search through sequences has found of a transport; `seconds` are those of 100 examples."""
     base = settings.default or settings()
     examples = base.max_examples
     with Theatre(name, PATIENCE_S) as theatre:
-        search = Search(theatre, seconds * max(1.0, examples / _EXAMPLES), _SMALLER_S, sentences)
+        search = Search(theatre, seconds * max(1.0, examples / _EXAMPLES), smaller_s, sentences)
         if Phase.generate in base.phases:
             ours = settings(
                 base,

@@ -26,7 +26,7 @@ def main(examples: str, *names: str) -> None:
         full = name if ":" in name else f"sequence_mutants:{name}"
         told[name] = {
             one: {**as_json(found.steps), "script": script(full, one, found.broken.what, found.steps)}
-            for one, found in searched(full, BREAKS.get(name, SENTENCES), seconds=300.0).found.items()
+            for one, found in searched(full, BREAKS.get(name, SENTENCES), seconds=300.0, smaller_s=60.0).found.items()
         }
     print(json.dumps(told))
 
