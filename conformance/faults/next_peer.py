@@ -29,7 +29,7 @@ def _moved(one: Scene, survivor: str, *, two_sided: bool) -> str:
     mover, server = (INITIATOR, _NEXT) if survivor == INITIATOR else (_NEXT, TARGET)
     _forgotten(one, survivor)
     one.lay_one(_NEXT, "main", max(one.case.nbytes), max(one.case.starts))
-    one.open(_NEXT)
+    one.open(_NEXT, posts=mover == _NEXT)
     one.connect(_NEXT, survivor)
     one.connect(survivor, _NEXT)
     source, destination = (mover, server) if one.op is Op.WRITE else (server, mover)

@@ -125,9 +125,11 @@ class Scene:
         kind = "file" if place == "file" else self._stage.memory
         self.addresses[role, place] = self.ask(role, "lay", place=place, kind=kind, nbytes=nbytes, start=start, **file)
 
-    def open(self, role: str, agent: str = "", at: str = "", places: tuple[str, ...] = ()) -> None:
-        """Open a role's endpoint and register its places: its own ones, or those named."""
-        part = "initiator" if role == "initiator" else "target"
+    def open(
+        self, role: str, agent: str = "", at: str = "", places: tuple[str, ...] = (), *, posts: bool = False
+    ) -> None:
+        """Open a role's endpoint and register its places: its own ones, or those named; with `posts` it is an initiator's."""
+        part = "initiator" if posts or role == "initiator" else "target"
         self.ask(role, "open", agent=agent or self.agent(role), role=part, settings=self._stage.settings, at=at)
         for place in places or [place for who, place in self.addresses if who == role and place in {"main", "file"}]:
             self.ask(role, "register", place=place, at=at)

@@ -157,7 +157,7 @@ class Conformance(_Closed):
     implementations: list[str]
     rows: list[Row]
     sentences: list[str]
-    faults: list[Faults] = Field(description="of transports; empty where none were tried")
+    faults: list[Faults] = Field(default_factory=list, description="of transports; empty where none were tried")
 
 
 class Ends(_Closed):
