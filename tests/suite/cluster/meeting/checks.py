@@ -331,8 +331,9 @@ async def a_full_disk_ends_the_run() -> None:
 
 
 async def a_rank_that_does_not_read_is_named() -> None:
-    async with two() as (place, first, second):
-        stop(second)
+    async with hub(patience=Patience()) as place, member(place, 0) as first, member(place, 1) as second:
+        await place.everyone()
+        stop(second)  # noticed by what is unsent, long before its silence is
         number = 0
         while not place.failure:
             place.broadcast(f"k{number}", "x" * 900_000)
