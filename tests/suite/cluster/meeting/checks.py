@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from suite.cluster.meeting.greeting import Me
-from suite.cluster.meeting.messages import Challenge, Hello, Phase, Piece, Put, Welcome, encode
+from suite.cluster.meeting.messages import Hello, Phase, Piece, Put, encode
 from suite.cluster.meeting.roll import Patience, Roll, Run
 from suite.cluster.world import Address
 from suite.errors import BadInput, PeerLost
+from tests.suite.cluster.meeting.impostors import a_false_rank_0_is_found_out, a_hello_is_good_for_one_connection
 from tests.suite.cluster.meeting.together import (
     HASTY,
     LONG,
@@ -25,16 +26,13 @@ from tests.suite.cluster.meeting.together import (
     Kept,
     cut,
     failed,
+    framed,
     hub,
     member,
     stop,
     two,
 )
 from tests.suite.cluster.meeting.traffic import traffic_grows_with_the_ranks
-
-
-def framed(data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + data
 
 
 async def ranks_meet_and_are_answered() -> None:
@@ -108,50 +106,6 @@ async def another_run_is_refused() -> None:
             assert caught.value.code == "other-token"
         async with member(mine, 0), member(mine, 1), member(theirs, 0, token=OTHER), member(theirs, 1, token=OTHER):
             await asyncio.gather(mine.everyone(), theirs.everyone())
-
-
-async def a_hello_is_good_for_one_connection() -> None:
-    """Let nobody in by what was overheard."""
-
-    async def challenged(reader: asyncio.StreamReader) -> Challenge:
-        (size,) = struct.unpack(">I", await reader.readexactly(4))
-        return Challenge.model_validate_json(await reader.readexactly(size))
-
-    async with hub() as place:
-        first, writer = await asyncio.open_connection(*place.address)
-        again, other = await asyncio.open_connection(*place.address)
-        nonce = (await challenged(first)).nonce
-        await challenged(again)
-        hello = Hello(**Me(1, 2, "1.0", SPEC, "h", 1)._asdict(), nonce="1" * 32, proof="0" * 64)
-        words = [str(value) for name, value in sorted(hello.model_dump().items()) if name != "proof"]
-        good = encode(hello.model_copy(update={"proof": TOKEN.prove("rank", nonce, *words)}))
-        other.write(framed(good))
-        assert b"other-token" in await asyncio.wait_for(again.read(), LONG)
-        writer.write(framed(good))
-        assert b"welcome" in await asyncio.wait_for(first.read(100), LONG)
-        writer.close()
-        other.close()
-
-
-async def a_false_rank_0_is_found_out() -> None:
-    """Try a server that knows the words but not the token, and one that is something else."""
-
-    async def knows_the_words(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(framed(encode(Challenge(nonce="0" * 32))) + framed(encode(Welcome(proof="0" * 64))))
-        await reader.read(1 << 16)
-        writer.close()
-
-    async def something_else(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n")
-        writer.close()
-
-    for serve in (knows_the_words, something_else):
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            address = Address(*server.sockets[0].getsockname())
-            with pytest.raises(BadInput, match="not rank 0 of this run") as caught:
-                async with member(address, 1):
-                    pass
-            assert str(address) in caught.value.message
 
 
 async def strangers_cost_nothing() -> None:
@@ -377,8 +331,9 @@ async def a_full_disk_ends_the_run() -> None:
 
 
 async def a_rank_that_does_not_read_is_named() -> None:
-    async with two() as (place, first, second):
-        stop(second)
+    async with hub(patience=Patience()) as place, member(place, 0) as first, member(place, 1) as second:
+        await place.everyone()
+        stop(second)  # noticed by what is unsent, long before its silence is
         number = 0
         while not place.failure:
             place.broadcast(f"k{number}", "x" * 900_000)

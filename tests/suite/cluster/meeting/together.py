@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -82,3 +83,8 @@ async def in_time(work: Awaitable[object]) -> None:
     """Run a check; what never ends is a failure of it."""
     async with asyncio.timeout(LONG):
         await work
+        await asyncio.sleep(0.05)  # the loop closes the sockets of connections that were ended
+
+
+def framed(data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + data
