@@ -43,7 +43,6 @@ class Run:
     manifest: Mapping[str, object]
     summaries: tuple[PointSummary, ...] = ()
     cases: tuple[Case, ...] | None = None
-    outcomes: tuple[Outcome, ...] = ()  # of faults
     notes: tuple[str, ...] = ()  # what a reader must know of the files
     measured: bool = True
     limits: tuple[Limit, ...] = ()  # its ceilings
@@ -52,6 +51,7 @@ class Run:
     requests: tuple[RequestRecord, ...] | None = None  # of `kvgauge transfer`
     time: Spent | None = None  # where the wall time of a sweep went
     against: Against | None = None  # of `kvgauge sweep --ab`
+    outcomes: tuple[Outcome, ...] = ()  # of faults
 
 
 def load_run(path: Path, name: str = "") -> Run:

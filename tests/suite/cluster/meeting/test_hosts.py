@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from perf.calibration import namespaces
+from suite.world import namespaces
 
 SCRIPT = Path(__file__).parent / "servers" / "one_rank.py"
 MPIRUN = shutil.which("mpirun")
