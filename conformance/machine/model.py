@@ -193,6 +193,8 @@ class Model:
         theirs.knows.add(mine.name)
         if not refused:
             self.links[peer] = Link(theirs.name, (mine.stamp, theirs.stamp), sure)
+            for one in self._active():  # which life of its peer it meets now is nobody's promise
+                one.judged &= one.peer != peer or one.stamps == self._stamps(peer)
         elif peer in self.links:
             self.links[peer].sure = False
 

@@ -30,16 +30,14 @@ class Theatre:
 
     def __init__(self, name: str, patience_s: float = PATIENCE_S) -> None:
         named = taken_apart(name)
-        transport: Transport | None = getattr(load(name), "transport", None)
-        if transport is None:
-            raise BadInput("no-transport", f"{name[:100]!a} is no transport", "it reads settings")
+        transport = _transport(name)
         self.name, self.traits, self._patience_s = name, transport.traits, patience_s
         self._memory, self._settings = named.memory, dict(named.settings)
         self._last: Play | None = None
         self._places = 0
         self.here = bool(getattr(transport, "in_process", False))
         self._workers: Workers = (
-            Here(transport)
+            Here(lambda: _transport(name))
             if self.here
             else Processes(named.transport, {**transport.traits.environment, **named.environment})
         )
@@ -90,3 +88,11 @@ def playing(name: str, **more: Any) -> Iterator[Play]:
         print(f"{name} breaks {broken}")
         raise SystemExit(1) from None
     print(f"{name}: all as it must be")
+
+
+def _transport(name: str) -> Transport:
+    """Return the transport of a name, a new one if it is made for the name."""
+    transport: Transport | None = getattr(load(name), "transport", None)
+    if transport is None:
+        raise BadInput("no-transport", f"{name[:100]!a} is no transport", "it reads settings")
+    return transport

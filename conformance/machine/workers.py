@@ -11,7 +11,7 @@ from conformance.transfer.turns import acting, by_turns
 from suite.world.supervisor import Group, WorkerFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from suite.transports.base import Transport
 
@@ -93,8 +93,9 @@ class Processes:
 class Here:
     """Sides in this process, driven by turns; one that is killed has its endpoint closed, as a kernel does it."""
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
+    def __init__(self, make: Callable[[], Transport]) -> None:
+        self._make = make
+        self._transport = make()
         self._folder = Folder(_IN_MEMORY)
         self._sides: dict[str, Side] = {}
 
@@ -113,9 +114,10 @@ class Here:
                 self._sides.pop(role).close()
 
     def renew(self) -> None:
-        """Drop all."""
+        """Drop all, and the transport with what it remembers of them."""
         for role in list(self._sides):
             self.kill(role)
+        self._transport = self._make()
 
     def close(self) -> None:
         """Remove the files."""
