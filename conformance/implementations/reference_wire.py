@@ -78,7 +78,8 @@ class Connection:
             return
         except OSError as error:
             self._receive()  # what arrived before counts
-            self.lost = self.lost or str(error)
+            if not self.lost or isinstance(error, ConnectionResetError):  # told once: then a socket reads as closed
+                self.lost = str(error)
 
     def _receive(self) -> None:
         try:
