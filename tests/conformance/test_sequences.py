@@ -64,6 +64,7 @@ LONG = (
 )  # fmt: skip
 
 
+@pytest.mark.deep
 def test_a_long_sequence_is_made_short_and_its_script_shows_it_again(tmp_path: Path) -> None:
     """What it was last given is sent once more when it connects again: eight steps, of one row of eight bytes."""
     name = "sequence_mutants:SendsTheLastAgainWhenItConnectsAgain"
