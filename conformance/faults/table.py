@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from conformance.faults.cells import FAULTS, INITIATOR, PHASES, TARGET
+from suite.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from conformance.faults.outcome import Outcome
 
 HEADS = ("fault", "at", "when", "way", "noticed", "after", "named", "wrong bytes as good", "serves the next")
-_WORDS = 60
+_WORDS, _SENTENCE = 60, 300
 
 
 @dataclass(frozen=True)
@@ -33,20 +35,54 @@ def lines(outcomes: Sequence[Outcome]) -> dict[str, list[Line]]:
 
 
 def show(outcomes: Sequence[Outcome]) -> None:
-    """Print a table for each implementation to stdout; nothing where no fault was tried."""
+    """Print a table for each implementation to stdout, readable from 80 columns on; nothing where no fault was tried."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    for name, told in lines(outcomes).items():
+    by_name = groupby(sorted(outcomes, key=_order), key=lambda one: one.implementation)
+    for name, group in by_name:
+        told = list(group)
         console.print(Text(f"\nfaults, {name}:"), soft_wrap=True)
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for head in HEADS:
+        for head in ("fault", "at, when", "what the survivor saw", "bytes", "next"):
             table.add_column(head, overflow="fold")
-        for line in told:
-            table.add_row(*map(Text, line.cells), style="yellow" if line.bad else "")
-        console.print(table)
+        for one in told:
+            if not one.skipped:
+                table.add_row(*map(Text, _short(one)), style="yellow" if _line(one).bad else "")
+        if table.row_count:
+            console.print(table)
+        for sentence in _sentences(told):
+            console.print(Text(f"  {plain(sentence, _SENTENCE)}"))
+
+
+def _short(one: Outcome) -> tuple[str, ...]:
+    """Return a row of the terminal's table: bytes reported as good are, the next peer is served."""
+    when = f" after {one.after_ms} ms" if one.after_ms >= 0 and one.ended in {"done", "error"} else ""
+    saw = {"error": f"{one.code or 'error'}{when}", "done": f"done{when}", "no end": "no end while watched"}
+    return (
+        one.fault,
+        _where(one),
+        saw.get(one.ended, noticed(one)),
+        "WRONG" if one.wrong else "ok",
+        "FAILED" if one.serves else "ok",
+    )
+
+
+def _where(one: Outcome) -> str:
+    return f"{one.role}, {one.phase}{', READ' if one.way == 'in' else ''}"
+
+
+def _sentences(told: Sequence[Outcome]) -> list[str]:
+    """Return what went wrong, in words, and once for each reason what was not tried."""
+    found = [f"{one.fault}, {_where(one)}: {one.wrong}" for one in told if one.wrong]
+    found += [f"{one.fault}, {_where(one)}: the next transfer failed: {one.serves}" for one in told if one.serves]
+    skipped: dict[str, list[str]] = {}
+    for one in told:
+        if one.skipped:
+            skipped.setdefault(one.skipped, []).append(one.fault)
+    return [*found, *(f"not tried: {', '.join(dict.fromkeys(names))}: {why}" for why, names in skipped.items())]
 
 
 def _order(one: Outcome) -> tuple[str, int, int, int, str]:

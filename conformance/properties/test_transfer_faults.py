@@ -131,7 +131,8 @@ def test_a_link_comes_back(implementation: MovesBytes, case: Case) -> None:
 def test_a_peer_that_stays_away(implementation: MovesBytes, case: Case, observe: Callable[[str], None]) -> None:
     """Watched for four seconds."""
     found = _seen(implementation, case)
-    ended = f"{found.ended} after {found.after_ms} ms" + (f", {found.code}" if found.code else "")
+    when = f" after {found.after_ms} ms" if found.after_ms >= 0 else ""
+    ended = f"{found.ended}{when}" + (f", {found.code}" if found.code else "")
     observe(f"{_after(found)}: {'no end in 4 s' if found.ended == 'no end' else ended}")
 
 

@@ -181,7 +181,13 @@ def _ceiling(one: PointSummary) -> str:
 def _broken(found: Matrix | None) -> Answer | None:
     if found is None:
         return None
-    question = "Which documented settings are broken, and by which input?"
+    transports = any(row.id.startswith("XFER-") for row in found.rows)
+    asked = (
+        "promises are broken, and by which transfer"
+        if transports
+        else "documented settings are broken, and by which input"
+    )
+    question = f"Which {asked}?"
     told = list(_breaches(found))
     if not told:
         tested = f"{len(found.rows)} requirements, {len(found.implementations)} implementations"
@@ -229,11 +235,26 @@ def _input(example: str) -> str:
         return "an input that is not recorded"
     if not isinstance(value, dict):
         return _cut(example)
+    if moved := _moved(value):
+        return moved
     environment = value.get("environment")
     set_to = [f"{name}={given}" for name, given in environment.items()] if isinstance(environment, dict) else []
     config = value.get("config")
     parts = [*set_to, *([json.dumps(config)] if config else [])]
     return _cut(" ".join(parts)) if parts else "nothing set"
+
+
+def _moved(value: Mapping[str, object]) -> str:
+    """Return a case of a transport in words; empty for what is none."""
+    steps, rows, fault = value.get("steps"), value.get("rows"), value.get("fault")
+    if isinstance(steps, list):
+        return f"a sequence of {len(steps)} calls"
+    if not isinstance(rows, list):
+        return ""
+    size = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    way = "READ" if value.get("way") == "in" else "WRITE"
+    where = f", and a fault: {_cut(' '.join(map(str, fault)))}" if isinstance(fault, list) else ""
+    return f"a {way} of {size}{where}"
 
 
 def _cut(text: str) -> str:

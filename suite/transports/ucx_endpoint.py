@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from suite.errors import BadInput, TransferFailed, Unsupported
+from suite.errors import BadInput, KvgaugeError, TransferFailed, Unsupported
 from suite.kv.plan import LENGTH
 from suite.transports import evidence, ucx_evidence
 from suite.transports.base import Op
@@ -130,7 +130,7 @@ class UcxEndpoint:
         return transfer
 
     def progress(self) -> Sequence[tuple[str, bytes]]:
-        """Drive UCX on, and return new notifications."""
+        """Drive UCX on, and return new notifications. What a lost peer was still to get is not the others' concern."""
         self._context.worker.progress_once()
         arrived, self._arrived[:] = list(self._arrived), []
         for known in self._peers.values():
@@ -169,7 +169,9 @@ class UcxEndpoint:
     def _known(self, peer: str) -> _Peer:
         if peer not in self._peers:
             raise TransferFailed("not-connected", f"not connected to {peer!r}")
-        return self._peers[peer]
+        known = self._peers[peer]
+        known.check()
+        return known
 
 
 class _Peer:
@@ -179,6 +181,7 @@ class _Peer:
         self.name, self.incoming, self.outgoing = name, incoming, outgoing
         self._transfers = 0
         self._under_way: list[tuple[Any, Any]] = []  # a request, and the buffer that it needs
+        self._failed: KvgaugeError | None = None  # of a small message
 
     def next_number(self) -> int:
         """Return the number of the next transfer: the same on both sides, which prepare in the same order."""
@@ -199,14 +202,23 @@ class _Peer:
             if not line.worker.progress_once():
                 line.check_alive(f"send to {self.name}")
             self.forget_sent()
+        self.check()
 
     def forget_sent(self) -> None:
-        """Let go of what is sent; raises for what failed."""
-        with self.outgoing.ucxx.explained(f"send to {self.name}"):
-            for request, _ in self._under_way:
-                if request.completed:
-                    request.check_error()
+        """Let go of what is sent; what failed is kept for `check`."""
+        completed = [request for request, _ in self._under_way if request.completed]
         self._under_way = [one for one in self._under_way if not one[0].completed]
+        for request in completed:
+            try:
+                with self.outgoing.ucxx.explained(f"send to {self.name}"):
+                    request.check_error()
+            except KvgaugeError as error:
+                self._failed = self._failed or error
+
+    def check(self) -> None:
+        """Raise if a small message did not arrive: the peer does not know what comes next."""
+        if self._failed is not None:
+            raise self._failed
 
     def notifications(self) -> Iterator[bytes]:
         """Yield what is there; each is one small message, whose length a probe tells."""

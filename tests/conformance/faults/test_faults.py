@@ -12,7 +12,7 @@ import pytest
 from conformance.faults.cells import FAULTS, cells, checked
 from conformance.faults.outcome import Outcome
 from conformance.faults.resets import reset
-from conformance.faults.table import lines
+from conformance.faults.table import lines, show
 from conformance.record import FILE, Recorder, read_cases, read_outcomes
 from conformance.transfer.case import apart, of_json
 from suite.errors import BadInput
@@ -65,6 +65,20 @@ def test_a_strange_outcome_is_refused_with_its_line(tmp_path, old, new):
     path.write_text(path.read_text().replace(old, new))
     with pytest.raises(BadInput, match=f"{FILE}:2"):
         read_outcomes(path)
+
+
+def test_the_terminals_table_fits_80_columns_and_says_once_what_was_not_tried(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    skipped = [replace(SEEN, fault=fault, skipped="it moves no files\x1b[2J") for fault in ("full", "quota")]
+    show([SEEN, replace(SEEN, fault="stop", ended="no end", serves="the peer is gone"), *skipped])
+    said = capsys.readouterr().out
+    assert [line.split() for line in said.splitlines()[3:5]] == [
+        ["kill", "target,", "connected", "peer-lost", "after", "3", "ms", "ok", "ok"],
+        ["stop", "target,", "connected", "no", "end", "while", "watched", "ok", "FAILED"],
+    ]
+    assert "stop, target, connected: the next transfer failed: the peer is gone" in said
+    assert "not tried: full, quota: it moves no files\\x1b[2J" in said
+    assert max(map(len, said.splitlines())) <= 80
 
 
 def test_a_line_says_what_a_serving_stack_must_know():

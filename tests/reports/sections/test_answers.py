@@ -197,7 +197,10 @@ def test_a_broken_must_comes_before_a_broken_should_and_all_are_counted() -> Non
 
 @pytest.mark.parametrize(
     ("example", "said"),
-    [({"environment": {}}, "with nothing set:"), (None, "with an input that is not recorded:"), ({"environment": 3}, "with nothing set:"),
+    [({"rows": [[0, 0, 8]], "nbytes": [8, 8]}, "with a WRITE of 1 row:"), ({"rows": [[0, 0, 8], [8, 8, 8]], "way": "in"}, "with a READ of 2 rows:"),
+     ({"rows": [], "fault": ["kill", "target", "con\x1bnected"]}, "with a WRITE of 0 rows, and a fault: kill target con\\x1bnected:"),
+     ({"steps": [["open", "initiator", True]] * 3}, "with a sequence of 3 calls:"),
+     ({"environment": {}}, "with nothing set:"), (None, "with an input that is not recorded:"), ({"environment": 3}, "with nothing set:"),
      ({"environment": {"A": "b\nc"}, "config": {"x": 1}}, 'with A=b\\nc {"x": 1}:'), ({"environment": {"A": "x" * 500}}, "more characters)")],
 )  # fmt: skip
 def test_an_input_is_shown_on_one_short_line(example: Any, said: str) -> None:
@@ -214,3 +217,8 @@ def test_programs_find_the_answers_too(manifest: dict[str, object], points: list
     data = report_data(manifest, points, [], conformance=matrix([case()]))
     told = embedded(data)
     assert list(json.loads(json.dumps(told))["answers"]) == IDS
+
+
+def test_of_transports_it_is_asked_for_promises() -> None:
+    assert broken(case("XFER-405", "a", "warn")).question == "Which promises are broken, and by which transfer?"
+    assert broken(case("ENV-001", "a", "warn")).question == "Which documented settings are broken, and by which input?"

@@ -306,6 +306,17 @@ def test_a_receiver_that_dies_is_lost_to_its_sender(sides):
         assert two.error("prefill", "notify", peer="decode", tag="x")["code"] == "peer-lost"
 
 
+def test_what_a_dead_peer_was_still_to_get_does_not_stop_the_others(sides):
+    """Driving UCX goes on without an error; who asks for that peer again is told."""
+    with sides() as two:
+        rows = {"rows": SHUFFLED.tolist(), "addresses": two.addresses}
+        two.kill("decode")
+        assert two.error("prefill", "prepare", **rows) is None  # the announcement is under way
+        assert two.error("prefill", "pump", seconds=1) is None
+        assert two.error("prefill", "prepare", **rows)["code"] == "peer-lost"
+        assert two.error("prefill", "close") is None
+
+
 @pytest.mark.deep
 def test_without_error_handling_a_dead_sender_is_not_noticed(sides):
     """As UCX has it: the supervisor, which sees the process die, ends the point."""
