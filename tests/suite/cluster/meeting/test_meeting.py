@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +13,9 @@ from tests.suite.cluster.meeting.checks import CHECKS
 from tests.suite.cluster.meeting.together import in_time
 from tests.suite.cluster.meeting.traffic import traffic_of
 from tests.suite.cluster.meeting.variants import VARIANTS
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
 
 QUICK = (
     "ranks_meet_and_are_answered",
@@ -27,9 +32,15 @@ def some_deep(names: object, quick: tuple[str, ...]) -> list[object]:
     return [pytest.param(name, marks=[] if name in quick else [pytest.mark.deep]) for name in names]  # type: ignore[attr-defined]  any iterable of names
 
 
+def run(course: Coroutine[Any, Any, Any]) -> Any:
+    """Run in a thread of its own: browser tests of the same process leave an event loop running in the main one."""
+    with ThreadPoolExecutor(1) as alone:
+        return alone.submit(asyncio.run, course).result()
+
+
 @pytest.mark.parametrize("name", some_deep(CHECKS, QUICK))
 def test_it_holds(name: str) -> None:
-    asyncio.run(in_time(CHECKS[name]()))
+    run(in_time(CHECKS[name]()))
 
 
 FAULTS = (AssertionError, pytest.fail.Exception, TimeoutError, KvgaugeError)
@@ -44,12 +55,12 @@ def test_a_faulty_variant_is_found_out(name: str, monkeypatch: pytest.MonkeyPatc
     patch, check = VARIANTS[name]
     patch(monkeypatch)
     with pytest.raises(FAULTS):
-        asyncio.run(asyncio.wait_for(CHECKS[check](), 1.2))
+        run(asyncio.wait_for(CHECKS[check](), 1.2))
 
 
 @pytest.mark.deep
 def test_a_thousand_ranks_cost_a_hundred_times_ten() -> None:
     """Messages exactly; bytes but for the digits of larger numbers."""
-    few, many = asyncio.run(traffic_of(10)), asyncio.run(traffic_of(1000))
+    few, many = run(traffic_of(10)), run(traffic_of(1000))
     assert many[0] == 100 * few[0]
     assert many[1] == pytest.approx(100 * few[1], rel=0.02)
