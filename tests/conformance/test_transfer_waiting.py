@@ -65,7 +65,7 @@ class Told:
         self.log.append("finish")
 
     def cancel(self) -> State:
-        raise NotImplementedError
+        raise NotImplementedError  # the questions asked here never cancel
 
     def release(self) -> None:
         self.log.append("release")
